@@ -1,0 +1,1 @@
+"""The FPGA target: overlay, driver, simulated device."""

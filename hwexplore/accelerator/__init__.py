@@ -1,0 +1,21 @@
+"""PE arrays with memories: dataflow, tiling, roofline, and the latency, energy and area that follow."""
+
+from hwexplore.accelerator.cycles import DATAFLOWS, cycles
+from hwexplore.accelerator.designs import PARAMETERS, Choices
+from hwexplore.accelerator.evaluate import Evaluator, Fidelity, totals
+from hwexplore.accelerator.metrics import METRICS
+from hwexplore.accelerator.model import REASONS, Breakdown, Model
+
+__all__ = [
+    "DATAFLOWS",
+    "METRICS",
+    "PARAMETERS",
+    "REASONS",
+    "Breakdown",
+    "Choices",
+    "Evaluator",
+    "Fidelity",
+    "Model",
+    "cycles",
+    "totals",
+]

@@ -1,0 +1,213 @@
+"""Latency, energy and area of many designs at once, from tiles up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwexplore.accelerator.cycles import Folds
+from hwexplore.accelerator.designs import Choices
+from hwexplore.accelerator.tables import OperatorTable, PeTable, dataflow_indices
+from hwexplore.accelerator.traffic import dram_traffic
+from hwexplore.technology import Technology
+from hwexplore.workloads import Workload
+
+__all__ = ["REASONS", "Breakdown", "Hardware", "Model"]
+
+Array = NDArray[np.float64]
+Index = Mapping[str, NDArray[np.intp]]
+
+SRAM_WORD_BITS = 64
+LANE_PORT_BITS = 32
+"""Buffer port of one lane of the vector unit: two FP16 operands."""
+REASONS = (
+    "",
+    "the PE cannot reach the clock",
+    "the buffer is too small for the banks that feed array and vector unit",
+    "the buffer's banks are slower than the clock",
+    "the buffer is too small for any tile",
+)
+"""Why a design is infeasible, by code; 0 is feasible."""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """The hardware of each design, arrays [design]: sizes, rates, areas, powers."""
+
+    rows: Array
+    cols: Array
+    lanes: Array
+    period_s: Array
+    sram_bytes: Array
+    read_pj_per_bit: Array
+    write_pj_per_bit: Array
+    bandwidth_bytes_per_s: Array
+    dram_pj_per_byte: Array
+    mac_pj: Array
+    clock_pj: Array
+    accumulator_bits: Array
+    area_mm2: dict[str, Array]
+    static_w: dict[str, Array]
+    reason: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Where time, energy and area of each design go.
+
+    ``seconds`` and ``picojoules`` map a term to an array [design, operator] of one such operator, ``traffic_bytes`` and
+    ``on_array`` are arrays [design, operator]; ``area_mm2`` and ``static_w`` map a term to an array [design].
+    """
+
+    seconds: dict[str, Array]
+    picojoules: dict[str, Array]
+    traffic_bytes: Array
+    on_array: NDArray[np.bool_]
+    area_mm2: dict[str, Array]
+    static_w: dict[str, Array]
+    reason: NDArray[np.uint8]
+
+    @property
+    def operator_s(self) -> Array:
+        """Time of one such operator [design, operator]: array, vector unit and DRAM work at the same time."""
+        slowest, *others = self.seconds.values()
+        for other in others:
+            slowest = np.maximum(slowest, other)
+        return slowest
+
+
+class Model:
+    """A workload on every design of ``choices``, all in one technology.
+
+    Designs are index columns: for each parameter an integer array [design] into its values. See ``docs/models.md``
+    for the formulas.
+    """
+
+    def __init__(self, workload: Workload, technology: Technology, choices: Choices) -> None:
+        self.workload = workload
+        self.technology = technology
+        self.choices = choices
+        for name in choices.values["dram"]:
+            technology.dram(name)
+
+    @cached_property
+    def pes(self) -> PeTable:
+        """Costs by [pe, clock]."""
+        return PeTable.of(self.choices, self.technology)
+
+    @cached_property
+    def operators(self) -> OperatorTable:
+        """The workload under each policy."""
+        return OperatorTable.of(self.choices, self.workload)
+
+    def with_technology(self, technology: Technology) -> Model:
+        """The same hardware priced with other coefficients: PEs keep the structures chosen at this model's own."""
+        other = Model(self.workload, technology, self.choices)
+        other.operators = self.operators
+        other.pes = PeTable.priced(self.choices, technology, self.pes.adders)
+        return other
+
+    @cached_property
+    def _dataflow(self) -> NDArray[np.intp]:
+        return dataflow_indices(self.choices)
+
+    @cached_property
+    def _dram(self) -> Array:
+        records = [self.technology.dram(name) for name in self.choices.values["dram"]]
+        return np.array([(d.bandwidth_bytes_per_s, d.energy_pj_per_bit * 8, d.area_mm2, d.static_w) for d in records]).T
+
+    @cached_property
+    def _numbers(self) -> dict[str, Array]:
+        return {name: self.choices.numbers(name) for name in ("rows", "cols", "vector_lanes", "sram_kib", "channels")}
+
+    def hardware(self, index: Index) -> Hardware:
+        """Everything about the designs that no workload changes."""
+        rows, cols, lanes, sram_kib, channels = (values[index[name]] for name, values in self._numbers.items())
+        bandwidth, dram_pj, phy_mm2, dram_w = self._dram[:, index["dram"]] * np.stack(
+            [channels, np.ones_like(channels), channels, channels]
+        )
+        pe = index["pe"], index["clock_mhz"]
+        pes, node, law = self.pes, self.technology, self.technology.sram_law
+        accumulator = pes.accumulator_bits[index["pe"]]
+        a_bits, b_bits = pes.operand_bits[index["pe"]].T
+        partial_sums = np.where(self._dataflow[index["dataflow"]] == 0, 0, 2 * cols * accumulator)
+        sram_bytes = sram_kib * 1024
+        port_bits = np.maximum(rows * a_bits + cols * b_bits + partial_sums, lanes * LANE_PORT_BITS)
+        banks = np.maximum(np.ceil(port_bits / SRAM_WORD_BITS), np.ceil(sram_bytes / law.size_bytes[1]))
+        bank_bytes = sram_bytes / banks
+        inside = np.maximum(bank_bytes, law.size_bytes[0])
+        macro = {name: law(name, inside, SRAM_WORD_BITS) for name in law.coefficients}
+        period_s = pes.period_s[pe]
+        instances = rows * cols
+        return Hardware(
+            rows=rows,
+            cols=cols,
+            lanes=lanes,
+            period_s=period_s,
+            sram_bytes=sram_bytes,
+            read_pj_per_bit=macro["read_pj"] / SRAM_WORD_BITS,
+            write_pj_per_bit=macro["write_pj"] / SRAM_WORD_BITS,
+            bandwidth_bytes_per_s=bandwidth,
+            dram_pj_per_byte=dram_pj,
+            mac_pj=pes.mac_pj[pe],
+            clock_pj=pes.clock_pj[pe] * instances,
+            accumulator_bits=accumulator,
+            area_mm2={
+                "PE array": instances * pes.area_um2[pe] * 1e-6,
+                "buffer": banks * macro["area_um2"] * 1e-6,
+                "vector unit": lanes * node.vector_unit.area_um2 * 1e-6,
+                "DRAM interface": phy_mm2,
+            },
+            static_w={
+                "PE array leakage": instances * pes.leakage_uw[pe] * 1e-6,
+                "buffer leakage": banks * macro["leakage_mw"] * 1e-3,
+                "vector unit leakage": lanes * node.vector_unit.leakage_uw * 1e-6,
+                "DRAM background": dram_w,
+            },
+            reason=np.select(
+                [~pes.reachable[pe], bank_bytes < law.size_bytes[0], macro["access_ns"] * 1e-9 > period_s], [1, 2, 3]
+            ).astype(np.uint8),
+        )
+
+    def breakdown(self, index: Index) -> Breakdown:
+        """Time and energy of every operator of every design."""
+        ops, hw = self.operators, self.hardware(index)
+        policy = index["policy"]
+        rows, cols, lanes, accumulator = (column[:, None] for column in (hw.rows, hw.cols, hw.lanes, hw.accumulator_bits))
+        dataflow = self._dataflow[index["dataflow"]][:, None]
+        on_array = ops.accepts[policy, index["pe"]]
+        a_bits, b_bits = ops.a_bits[policy], ops.b_bits[policy]
+
+        folds = Folds.of(ops.m, ops.n, ops.k, rows, cols, dataflow)
+        busy = np.where(on_array, ops.batch * folds.count * folds.cycles, 0)
+        vector = ops.vector_ops[policy] + np.where(on_array, ops.array_ops[policy], ops.fallback_ops[policy])
+        traffic, fits = dram_traffic(
+            ops, policy, hw, unit_m=np.where(on_array, rows, 1), unit_n=np.where(on_array, cols, lanes)
+        )
+
+        a_reads = np.where(on_array, ops.m * np.choose(dataflow, (folds.on_cols, folds.on_cols, 1)), ops.m * ops.n / lanes)
+        b_reads = np.where(on_array, ops.n * np.choose(dataflow, (folds.on_rows, 1, folds.on_cols)), ops.m * ops.n)
+        operand_bits = ops.batch * ops.k * (a_reads * a_bits + b_reads * b_bits)
+        sums = np.where(on_array, ops.batch * ops.m * ops.n, 0) * accumulator
+        passes = np.choose(dataflow, (1, folds.on_rows, folds.on_rows))
+        traffic_bits = 8 * traffic
+
+        seconds = {
+            "array": busy * hw.period_s[:, None],
+            "vector unit": vector / lanes * hw.period_s[:, None],
+            "DRAM": traffic / hw.bandwidth_bytes_per_s[:, None],
+        }
+        picojoules = {
+            "MAC": np.where(on_array, ops.macs, 0) * hw.mac_pj[:, None],
+            "array clock": busy * hw.clock_pj[:, None],
+            "buffer": (operand_bits + sums * (passes - 1)) * hw.read_pj_per_bit[:, None]
+            + (sums * passes + traffic_bits) * hw.write_pj_per_bit[:, None],
+            "vector unit": vector * self.technology.vector_unit.energy_pj,
+            "DRAM": traffic * hw.dram_pj_per_byte[:, None],
+        }
+        reason = np.where(hw.reason == 0, np.where(fits.all(axis=1), 0, 4), hw.reason).astype(np.uint8)
+        return Breakdown(seconds, picojoules, traffic, on_array, hw.area_mm2, hw.static_w, reason)

@@ -1,0 +1,212 @@
+"""What a model looks up for each design: one table per parameter, computed once per distinct value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwexplore.accelerator.cycles import DATAFLOWS
+from hwexplore.accelerator.designs import Choices
+from hwexplore.errors import InputError
+from hwexplore.formats import Format, Integer
+from hwexplore.pe import PE
+from hwexplore.technology import Bill, Item, Technology
+from hwexplore.workloads import OperandFormat, Operands, Operator, Policy, Workload
+
+__all__ = ["OperatorTable", "PeTable", "operand_registers"]
+
+Array = NDArray[np.float64]
+
+QUANTIZE_OPS = 3
+"""Vector operations per element quantized on the fly: absolute maximum, scaling, rounding."""
+GROUP_OPS = 2
+"""Vector operations per partial sum of a group: scaling and addition."""
+
+
+def operand_registers(pe: PE) -> Bill:
+    """The registers that pass one PE's operands on to its neighbours in a systolic array."""
+    bits = pe.weight.element_bits + pe.activation.element_bits
+    return Bill((Item("operand registers", "flip_flop", bits, 0.5, "one per operand bit, random data"),), ())
+
+
+@dataclass(frozen=True)
+class PeTable:
+    """Cost of one PE in the array, by [pe, clock_mhz].
+
+    ``adders`` names the structure that meets each clock, None where there is none; those entries are not reachable and
+    their costs mean nothing.
+    """
+
+    adders: tuple[tuple[str | None, ...], ...]
+    reachable: NDArray[np.bool_]
+    period_s: Array
+    area_um2: Array
+    mac_pj: Array
+    clock_pj: Array
+    leakage_uw: Array
+    accumulator_bits: Array
+    operand_bits: Array
+
+    @classmethod
+    def of(cls, choices: Choices, technology: Technology) -> PeTable:
+        """Price every PE of ``choices`` at every clock, in the smallest structure that reaches it."""
+        adders = tuple(
+            tuple(_adder(pe, clock, technology) for clock in choices.values["clock_mhz"]) for pe in choices.values["pe"]
+        )
+        return cls.priced(choices, technology, adders)
+
+    @classmethod
+    def priced(cls, choices: Choices, technology: Technology, adders: tuple[tuple[str | None, ...], ...]) -> PeTable:
+        """Price given structures; where ``technology`` makes one slower than its clock, the clock yields."""
+        pes, clocks = choices.values["pe"], choices.values["clock_mhz"]
+        cost = np.ones((5, len(pes), len(clocks)))
+        for i, pe in enumerate(pes):
+            bills = pe.bills("gaussian")
+            registers = technology.price(operand_registers(pe))
+            for j, (adder, clock) in enumerate(zip(adders[i], clocks, strict=True)):
+                if adder is None:
+                    continue
+                core = technology.price(bills[adder])
+                target_ps = 0.0 if clock == "max" else 1e6 / clock
+                cost[:, i, j] = (
+                    max(target_ps, core.delay_ps) * 1e-12,
+                    core.area_um2 + registers.area_um2,
+                    (core.dynamic_pj + registers.dynamic_pj) / pe.macs_per_cycle,
+                    core.clock_pj + registers.clock_pj,
+                    core.leakage_uw + registers.leakage_uw,
+                )
+        return cls(
+            adders,
+            np.array([[adder is not None for adder in row] for row in adders]),
+            *cost,
+            accumulator_bits=np.array([pe.accumulator_bits for pe in pes], float),
+            operand_bits=np.array([(pe.activation.element_bits, pe.weight.element_bits) for pe in pes], float),
+        )
+
+
+def _adder(pe: PE, clock_mhz: float | str, technology: Technology) -> str | None:
+    delays = {adder: technology.price(bill).delay_ps for adder, bill in pe.bills("gaussian").items()}
+    period_ps = min(delays.values()) if clock_mhz == "max" else 1e6 / float(clock_mhz)
+    return next((adder for adder, delay in delays.items() if delay <= period_ps), None)
+
+
+@dataclass(frozen=True)
+class OperatorTable:
+    """Dimensions [operator] and, by [policy, operator], bytes in DRAM, bits in the buffer and vector operations.
+
+    A product reads operand A (activations) and operand B (weights or KV cache) and writes C. ``accepts`` tells, by
+    [policy, pe, operator], which products run on the array; the others run on the vector unit. Besides an operator's
+    own work, ``vector_ops`` holds the quantization of what it writes and the conversion of what it reads;
+    ``array_ops`` and ``fallback_ops`` what a product adds on the array (scales) and on the vector unit (conversion to
+    FP16 and the products themselves).
+    """
+
+    count: Array
+    batch: Array
+    m: Array
+    n: Array
+    k: Array
+    macs: Array
+    is_gemm: NDArray[np.bool_]
+    a_bytes: Array
+    b_bytes: Array
+    c_bytes: Array
+    a_bits: Array
+    b_bits: Array
+    vector_ops: Array
+    array_ops: Array
+    fallback_ops: Array
+    accepts: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, choices: Choices, workload: Workload) -> OperatorTable:
+        """Tabulate ``workload`` under every policy and PE of ``choices``."""
+        columns = workload.columns()
+        by_policy = [_under_policy(policy, workload) for policy in choices.values["policy"]]
+        stacked = {name: np.array([table[name] for table in by_policy]) for name in by_policy[0]}
+        return cls(
+            **{name: columns[name] for name in ("count", "batch", "m", "n", "k", "macs")},
+            **stacked,
+            is_gemm=np.array([operator.is_gemm for operator in workload.operators]),
+            accepts=np.array(
+                [[_accepted(pe, policy, workload) for pe in choices.values["pe"]] for policy in choices.values["policy"]]
+            ),
+        )
+
+
+def _under_policy(policy: Policy, workload: Workload) -> dict[str, Array]:
+    frame = workload.to_frame(policy)
+    attention = (frame["kind"] == "attention").to_numpy()
+    kv_bytes = frame["kv_bytes"].to_numpy()
+    rows = [
+        _operator_work(operator, operands)
+        for operator, operands in zip(workload.operators, workload.operands(policy), strict=True)
+    ]
+    return {
+        "a_bytes": frame["activation_bytes"].to_numpy(),
+        "b_bytes": frame["weight_bytes"].to_numpy() + np.where(attention, kv_bytes, 0),
+        "c_bytes": frame["output_bytes"].to_numpy() + np.where(attention, 0, kv_bytes),
+        **{name: np.array([row[name] for row in rows]) for name in rows[0]},
+    }
+
+
+def _operator_work(operator: Operator, operands: Operands) -> dict[str, float]:
+    a, b = operands.activations, stationary(operator, operands)
+    to_cache = operator.kv_elements if operator.kind != "attention" else 0
+    work = dict.fromkeys(("a_bits", "b_bits", "array_ops", "fallback_ops"), 0.0)
+    work["vector_ops"] = operator.vector_ops + QUANTIZE_OPS * (
+        operator.output_elements * _is_quantized(a.storage) + to_cache * _is_quantized(operands.kv_cache.storage)
+    )
+    if not operator.is_gemm:
+        work["vector_ops"] += operator.activation_elements * _is_quantized(a.storage)
+        return work
+    if "pe" in (a.dequantize, b.dequantize):
+        raise InputError(f"{operator.name}: {a if a.dequantize == 'pe' else b}: no PE dequantizes inside; use edge or dram")
+    elements = {a: operator.batch * operator.m * operator.k, b: operator.batch * operator.n * operator.k}
+    products = operator.batch * operator.m * operator.n
+    work["a_bits"], work["b_bits"] = _buffer_bits(a), _buffer_bits(b)
+    work["array_ops"] = products * max(_scalings(a, operator.k), _scalings(b, operator.k)) + sum(
+        count for operand, count in elements.items() if operand.dequantize in ("dram", "edge")
+    )
+    work["fallback_ops"] = operator.macs + sum(
+        count for operand, count in elements.items() if _is_quantized(operand.storage)
+    )
+    return work
+
+
+def _accepted(pe: PE, policy: Policy, workload: Workload) -> list[bool]:
+    return [
+        operator.is_gemm
+        and pe.accepts(stationary(operator, operands).compute, operands.activations.compute, operator.k)
+        for operator, operands in zip(workload.operators, workload.operands(policy), strict=True)
+    ]
+
+
+def stationary(operator: Operator, operands: Operands) -> OperandFormat:
+    """Operand B of a product: the KV cache in attention, otherwise the weights."""
+    return operands.kv_cache if operator.kind == "attention" else operands.weights
+
+
+def dataflow_indices(choices: Choices) -> NDArray[np.intp]:
+    """Index into ``DATAFLOWS`` of each dataflow of ``choices``."""
+    return np.array([DATAFLOWS.index(dataflow) for dataflow in choices.values["dataflow"]], np.intp)
+
+
+def _is_quantized(format: Format) -> bool:
+    """Whether writing ``format`` takes a scale: everything but floating point of 16 bits and more."""
+    return isinstance(format.element, Integer) or format.element_bits < 16
+
+
+def _buffer_bits(operand: OperandFormat) -> float:
+    """Bits that one element takes in the buffer: of its storage, unless it was converted on the way from DRAM."""
+    return operand.compute.packed_bits() if operand.dequantize == "dram" else operand.storage.packed_bits()
+
+
+def _scalings(operand: OperandFormat, k: float) -> float:
+    """Vector operations per output element that ``operand``'s scales cost after the products."""
+    if operand.dequantize == "group":
+        assert operand.storage.block is not None
+        return GROUP_OPS * float(np.ceil(k / operand.storage.block))
+    return float(_is_quantized(operand.storage))

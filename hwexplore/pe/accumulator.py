@@ -1,0 +1,84 @@
+"""Accumulators: how wide a PE's running sum is and what happens when it does not fit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwexplore.errors import InputError
+from hwexplore.formats import Integer
+
+__all__ = ["Accumulator"]
+
+MAX_BITS = 63
+
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Accumulator:
+    """A fixed-point running sum.
+
+    ``kind`` is ``wrap`` (two's complement of ``size`` bits), ``saturate`` (the same, clipping after every addition)
+    or ``exact`` (as wide as ``size`` products of the PE's operands can need, so it never overflows).
+    """
+
+    kind: str
+    size: int
+
+    @classmethod
+    def parse(cls, text: str) -> Accumulator:
+        """``int32``, ``int32 sat`` or ``exact(4096)``."""
+        text = text.strip()
+        if match := re.fullmatch(r"int(\d+)( sat)?", text):
+            accumulator = cls("saturate" if match[2] else "wrap", int(match[1]))
+            if not 2 <= accumulator.size <= MAX_BITS:
+                raise InputError(f"accumulator {text!r} has {accumulator.size} bits; 2 to {MAX_BITS} are supported")
+        elif match := re.fullmatch(r"exact\((\d+)\)", text):
+            accumulator = cls("exact", int(match[1]))
+            if accumulator.size < 1:
+                raise InputError(f"accumulator {text!r} sums no product; exact(n) needs n >= 1")
+        else:
+            raise InputError(f"unknown accumulator {text!r}; known: int32, 'int32 sat' (any width) and exact(4096) (any n)")
+        return accumulator
+
+    def __str__(self) -> str:
+        if self.kind == "exact":
+            return f"exact({self.size})"
+        return f"int{self.size}" + (" sat" if self.kind == "saturate" else "")
+
+    def bits(self, largest_product: int) -> int:
+        """Width in bits when one product is at most ``largest_product`` in magnitude."""
+        if self.kind != "exact":
+            return self.size
+        return int(np.ceil(np.log2(self.size * largest_product + 1))) + 1
+
+    def holds(self, terms: int, largest_product: int) -> bool:
+        """Whether no sum of ``terms`` products can overflow, whatever the operands."""
+        return terms * largest_product < 2 ** (self.bits(largest_product) - 1)
+
+    def accumulate(self, weights: Codes, activations: Codes, largest_product: int) -> NDArray[np.uint64]:
+        """Two's complement codes [m, n] of the sums of ``activations`` [m, k] times ``weights`` [n, k], ascending k."""
+        terms = weights.shape[1]
+        if self.kind == "exact" and terms > self.size:
+            raise InputError(f"accumulator {self} sums at most {self.size} products, but k = {terms}")
+        bits = self.bits(largest_product)
+        low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+        if self.kind == "saturate" and _product(abs(activations), abs(weights), largest_product).max(initial=0) > high:
+            total = np.zeros((activations.shape[0], weights.shape[0]), np.int64)
+            for weight, activation in zip(weights.T, activations.T, strict=True):
+                total += np.multiply.outer(activation, weight)
+                np.clip(total, low, high, out=total)
+        else:
+            total = _product(activations, weights, largest_product)
+        return total.astype(np.uint64) & np.uint64((1 << bits) - 1)
+
+
+def _product(activations: Codes, weights: Codes, largest_product: int) -> Codes:
+    """``activations`` times transposed ``weights`` modulo 2^64, through floating point where that is exact."""
+    if weights.shape[1] * largest_product < 2**53:
+        return (activations.astype(np.float64) @ weights.T.astype(np.float64)).astype(np.int64)
+    return activations @ weights.T

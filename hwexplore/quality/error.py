@@ -1,0 +1,66 @@
+"""The error that a design makes, from the theory of its formats and the arithmetic of its PEs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwexplore.formats import Format, Integer
+from hwexplore.pe import PE
+from hwexplore.quality.qsnr import crest_factor, noise_to_signal
+from hwexplore.workloads import OperandFormat, Policy, Workload
+
+__all__ = ["accumulation_noise", "operand_noise", "policy_error"]
+
+OUTPUTS = 48
+"""Rows and columns of the Monte Carlo product behind :func:`accumulation_noise`."""
+
+
+def policy_error(workload: Workload, policy: Policy, pe: PE) -> float:
+    """MAC-weighted mean noise-to-signal ratio at the outputs of the workload's products.
+
+    Per product the sum of the noise-to-signal ratios of its two operands, as stored and as computed, and of the PE's
+    accumulator; products that the PE does not accept run in FP16 with an accumulator that adds no error.
+    """
+    noise = macs = 0.0
+    for operator, operands in zip(workload.operators, workload.operands(policy), strict=True):
+        if not operator.is_gemm:
+            continue
+        b = operands.kv_cache if operator.kind == "attention" else operands.weights
+        a = operands.activations
+        total = operand_noise(a) + operand_noise(b)
+        if pe.accepts(b.compute, a.compute, operator.k):
+            total += accumulation_noise(pe, b.compute, a.compute, operator.k, b.storage.block)
+        noise += operator.count * operator.macs * total
+        macs += operator.count * operator.macs
+    return noise / macs
+
+
+@lru_cache(maxsize=4096)
+def operand_noise(operand: OperandFormat) -> float:
+    """Noise-to-signal ratio of one operand: of its storage and, where it is converted, of what the PE consumes."""
+    noise = noise_to_signal(operand.storage)
+    return noise if operand.compute == operand.storage.element else noise + noise_to_signal(operand.compute)
+
+
+@lru_cache(maxsize=4096)
+def accumulation_noise(pe: PE, weight: Format, activation: Format, terms: int, block: int | None = None) -> float:
+    """Noise-to-signal ratio that ``pe``'s accumulator adds to sums of ``terms`` products.
+
+    Monte Carlo of the golden model on Gaussian operands with a fixed seed, scaled to the typical crest factor of
+    ``block`` weights (None: a channel) and of a channel of activations; the reference is the exact sum.
+    """
+    rng = np.random.default_rng(0)
+    w = _sample(weight, crest_factor(block), terms, rng)
+    a = _sample(activation, crest_factor(None), terms, rng)
+    exact = a @ w.T
+    codes = pe.golden(pe.weight.encode(w), pe.activation.encode(a))
+    error = pe.decode(codes) - exact
+    return float(np.mean(error**2) / np.mean(exact**2))
+
+
+def _sample(format: Format, crest: float, terms: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    largest = format.max_value if isinstance(format, Integer) else format.max
+    return np.asarray(format.quantize(rng.standard_normal((OUTPUTS, terms)) * largest / crest), float)

@@ -1,0 +1,22 @@
+"""Search of design spaces: spaces, constraints, exhaustive search, Pareto fronts."""
+
+from hwexplore.search.constraints import Constraint
+from hwexplore.search.explore import OBJECTIVES, explore
+from hwexplore.search.front import Front, Problem, joint_intervals
+from hwexplore.search.pareto import MAXIMISED, FrontBuilder
+from hwexplore.search.space import Space
+from hwexplore.search.store import DesignFile, read_metadata
+
+__all__ = [
+    "MAXIMISED",
+    "OBJECTIVES",
+    "Constraint",
+    "DesignFile",
+    "Front",
+    "FrontBuilder",
+    "Problem",
+    "Space",
+    "explore",
+    "joint_intervals",
+    "read_metadata",
+]

@@ -1,0 +1,87 @@
+"""Exhaustive search, streamed in chunks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from hwexplore import technology as technologies
+from hwexplore.accelerator import Fidelity
+from hwexplore.search.constraints import NUMERIC_PARAMETERS, Constraint, check_consistent
+from hwexplore.search.front import DesignEvaluator, Front, Problem, check_nonempty
+from hwexplore.search.pareto import FrontBuilder, check_objectives
+from hwexplore.search.space import Space
+from hwexplore.search.store import DesignFile
+from hwexplore.technology import Technology
+from hwexplore.workloads import Workload
+
+__all__ = ["CHUNK", "OBJECTIVES", "explore"]
+
+CHUNK = 8192
+"""Designs evaluated at a time; bounds the memory of a search whatever the size of its space."""
+OBJECTIVES = ("latency_s", "energy_j", "area_mm2", "error")
+
+Chunk = tuple[NDArray[np.int64], dict[str, NDArray[np.intp]], dict[str, NDArray[Any]]]
+
+
+def explore(
+    space: Space,
+    workload: Workload,
+    objectives: Sequence[str] = OBJECTIVES,
+    constraints: Sequence[str] = (),
+    technology: str | Technology = "nangate45",
+    fidelity: Fidelity = "tile",
+    designs: DesignFile | None = None,
+    progress: Callable[[int], None] | None = None,
+    jobs: int = 1,
+) -> Front:
+    """The exact Pareto front of ``space`` on ``workload``: every design is evaluated.
+
+    ``designs`` takes every evaluated design, ``progress`` is called with the number of designs done so far, ``jobs``
+    chunks are evaluated at a time (threads, unless a joblib backend says otherwise). The result does not depend on
+    ``jobs``. On Ctrl-C the front of what was evaluated is returned, with ``complete`` false. InputError where no design
+    is feasible within the constraints.
+    """
+    limits = tuple(Constraint.parse(text) for text in constraints)
+    check_consistent(limits)
+    builder = FrontBuilder(check_objectives(list(objectives)))
+    node = technologies.load(technology) if isinstance(technology, str) else technology
+    problem = Problem(space, workload, node, fidelity)
+    start = time.perf_counter()
+    evaluated = feasible = 0
+    try:
+        for ids, index, columns in _chunks(problem.evaluator, space.size, jobs):
+            if designs is not None:
+                designs.write(ids, index, columns)
+            keep = columns["reason"] == 0
+            if limits:
+                sizes = {name: space.choices.numbers(name)[index[name]] for name in NUMERIC_PARAMETERS}
+                keep &= np.logical_and.reduce([limit.holds({**columns, **sizes}) for limit in limits])
+            builder.add({name: column[keep] for name, column in {"id": ids, **columns}.items()})
+            evaluated += len(ids)
+            feasible += int(keep.sum())
+            if progress is not None:
+                progress(evaluated)
+    except KeyboardInterrupt:
+        pass
+    ids = builder.columns.get("id", np.zeros(0, np.int64))
+    if len(ids):
+        ids = ids[np.lexsort((ids, builder.columns[objectives[0]]))]
+    front = Front(problem, tuple(objectives), limits, ids, evaluated, feasible, time.perf_counter() - start)
+    return check_nonempty(front) if evaluated else front
+
+
+def _chunks(evaluate: DesignEvaluator, size: int, jobs: int) -> Iterator[Chunk]:
+    starts = range(0, size, CHUNK)
+    calls = (joblib.delayed(_evaluate)(evaluate, start, min(start + CHUNK, size)) for start in starts)
+    yield from joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(calls)
+
+
+def _evaluate(evaluate: DesignEvaluator, start: int, stop: int) -> Chunk:
+    ids = np.arange(start, stop)
+    return ids, *evaluate(ids)

@@ -1,0 +1,176 @@
+"""The result of an exploration: the non-dominated designs, with everything needed to rebuild each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hwexplore.accelerator import PARAMETERS, REASONS, Evaluator, Fidelity, Model, totals
+from hwexplore.errors import InputError
+from hwexplore.quality import policy_error
+from hwexplore.search.constraints import Constraint
+from hwexplore.search.space import Space
+from hwexplore.technology import Interval, Technology
+from hwexplore.workloads import Workload
+
+__all__ = ["DesignEvaluator", "Front", "Problem"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is explored: a space of hardware and policies, a workload, a technology, at one fidelity."""
+
+    space: Space
+    workload: Workload
+    technology: Technology
+    fidelity: Fidelity = "tile"
+
+    @cached_property
+    def model(self) -> Model:
+        """The accelerator model of the problem."""
+        return Model(self.workload, self.technology, self.space.choices)
+
+    @cached_property
+    def error(self) -> NDArray[np.float64]:
+        """Error of each [policy, pe]."""
+        choices = self.space.choices.values
+        return np.array([[policy_error(self.workload, policy, pe) for pe in choices["pe"]] for policy in choices["policy"]])
+
+    @cached_property
+    def evaluator(self) -> DesignEvaluator:
+        """Metrics of designs by number."""
+        return DesignEvaluator(self.space, Evaluator(self.model, self.fidelity), self.error)
+
+    def evaluate(self, ids: NDArray[np.int64]) -> pd.DataFrame:
+        """Parameters and metrics of the designs numbered ``ids``; infeasible ones say why."""
+        _, columns = self.evaluator(ids)
+        reasons = np.array(REASONS, dtype=object)[columns.pop("reason")]
+        return pd.DataFrame({"id": ids, **self.space.values(ids), **columns, "reason": reasons})
+
+
+@dataclass(frozen=True)
+class DesignEvaluator:
+    """Numbers of designs in, index columns and metric columns out; the error included."""
+
+    space: Space
+    evaluator: Evaluator
+    error: NDArray[np.float64]
+
+    def __call__(self, ids: NDArray[np.int64]) -> tuple[dict[str, NDArray[np.intp]], dict[str, NDArray[Any]]]:
+        index = self.space.indices(ids)
+        return index, {**self.evaluator(index), "error": self.error[index["policy"], index["pe"]]}
+
+
+@dataclass(frozen=True)
+class Front:
+    """The non-dominated designs of ``problem``; ``ids`` number them in its space, best first objective first.
+
+    ``evaluated`` of the space's designs were evaluated, ``feasible`` of them feasible and within the constraints.
+    """
+
+    problem: Problem
+    objectives: tuple[str, ...]
+    constraints: tuple[Constraint, ...]
+    ids: NDArray[np.int64]
+    evaluated: int
+    feasible: int
+    seconds: float = field(compare=False)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole space was evaluated."""
+        return self.evaluated == self.problem.space.size
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
+        return self.problem.evaluate(self.ids).drop(columns="reason")
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row per design: id, parameters, metrics."""
+        return self._frame.copy()
+
+    def representatives(self, most: int = 20) -> NDArray[np.intp]:
+        """Up to ``most`` rows that span the front: the best of each objective, then always the farthest from those taken.
+
+        Distances are between ranks, so that no objective's unit or skew decides.
+        """
+        if len(self) <= most:
+            return np.arange(len(self))
+        frame = self.to_frame()[list(self.objectives)]
+        ranks = frame.rank(method="dense", pct=True).to_numpy()
+        taken = list(dict.fromkeys(int(row) for row in frame.to_numpy().argmin(axis=0)))[:most]
+        distance = np.min([np.abs(ranks - ranks[row]).sum(axis=1) for row in taken], axis=0)
+        while len(taken) < most:
+            taken.append(int(distance.argmax()))
+            distance = np.minimum(distance, np.abs(ranks - ranks[taken[-1]]).sum(axis=1))
+        return np.sort(taken)
+
+    def intervals(self, rows: NDArray[np.intp]) -> dict[str, Interval]:
+        """Latency, energy and area of some rows with their intervals, from joint draws of the coefficients."""
+        return joint_intervals(self.problem, self.ids[rows])
+
+    def inert(self) -> dict[str, str]:
+        """The parameters that take a single value on the front, though the space has more, each with the reason why."""
+        index = self.problem.space.indices(self.ids)
+        single = [name for name, size in zip(PARAMETERS, self.problem.space.shape, strict=True) if size > 1]
+        return {name: self._why(name, index) for name in single if len(self) and np.ptp(index[name]) == 0}
+
+    def _why(self, name: str, index: dict[str, NDArray[np.intp]]) -> str:
+        space = self.problem.space
+        labels = space.labels(name)
+        chosen = int(index[name][0])
+        base = self.to_frame()[list(self.objectives)].to_numpy()
+        effects = []
+        for other in range(len(labels)):
+            if other == chosen:
+                continue
+            changed = {**index, name: np.full_like(index[name], other)}
+            ids = np.ravel_multi_index(tuple(changed[p] for p in PARAMETERS), space.shape)
+            values = self.problem.evaluate(ids)[list(self.objectives)].to_numpy()
+            with np.errstate(invalid="ignore"):
+                ratio = np.median(values / base, axis=0)
+            factors = ", ".join(
+                f"{objective} x {r:.3g}" if np.isfinite(r) else f"{objective} infeasible"
+                for objective, r in zip(self.objectives, ratio, strict=True)
+            )
+            effects.append(f"{labels[other]}: {factors}")
+        return f"always {labels[chosen]}; instead, in the median, {'; '.join(effects)}"
+
+
+def joint_intervals(problem: Problem, ids: NDArray[np.int64]) -> dict[str, Interval]:
+    """Latency, energy and area [design] with the intervals of joint draws: one draw is shared by all designs."""
+    index = problem.space.indices(ids)
+
+    def quantities(technology: Technology) -> NDArray[np.float64]:
+        model = problem.model.with_technology(technology)
+        return np.stack(totals(model, model.breakdown(index))[:3])
+
+    both = problem.technology.interval(quantities)
+    low, mid, high = (np.asarray(point) for point in (both.low, both.mid, both.high))
+    names = "latency_s", "energy_j", "area_mm2"
+    return {name: Interval(low[i], mid[i], high[i]) for i, name in enumerate(names)}
+
+
+def check_nonempty(front: Front) -> Front:
+    """``front`` itself, or InputError saying what kept every design off it."""
+    if len(front):
+        return front
+    problem = front.problem
+    sample = problem.evaluate(np.arange(min(front.evaluated, 100_000)))
+    possible = sample[sample["reason"] == ""]
+    if possible.empty:
+        reason = sample["reason"].value_counts().index[0]
+        raise InputError(f"no design of the space is feasible; most often {reason}")
+    limits = ", ".join(
+        f"{c.name} ranges from {possible[c.name].min():.4g} to {possible[c.name].max():.4g}"
+        for c in front.constraints
+    )
+    raise InputError(f"no design meets {' and '.join(map(str, front.constraints))}: {limits}")

@@ -1,0 +1,52 @@
+"""Bills of hardware: what a circuit is made of, in primitives that every technology prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hwexplore.errors import unknown
+
+__all__ = ["PRIMITIVES", "Bill", "Item", "Stage"]
+
+PRIMITIVES = ("inverter", "nand2", "and2", "or2", "xor2", "mux2", "half_adder", "full_adder", "flip_flop")
+
+
+@dataclass(frozen=True)
+class Item:
+    """``count`` primitives of one kind, doing one job.
+
+    ``activity`` is the mean number of output transitions per primitive and clock cycle, glitches included;
+    ``why`` states the formula behind the count.
+    """
+
+    part: str
+    primitive: str
+    count: float
+    activity: float
+    why: str
+
+    def __post_init__(self) -> None:
+        if self.primitive not in PRIMITIVES:
+            raise unknown("hardware primitive", self.primitive, PRIMITIVES)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """``count`` primitives in series on the critical path; ``carry`` takes the carry arc of a full adder."""
+
+    part: str
+    primitive: str
+    count: float
+    carry: bool = False
+
+
+@dataclass(frozen=True)
+class Bill:
+    """The items of a circuit and its register-to-register critical path."""
+
+    items: tuple[Item, ...]
+    path: tuple[Stage, ...]
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self.items)

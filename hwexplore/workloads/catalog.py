@@ -1,0 +1,79 @@
+"""Workloads by name or from a file."""
+
+from __future__ import annotations
+
+import json
+import operator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from hwexplore.errors import InputError, unknown
+from hwexplore.workloads.config import MAX_SIZE, transformer
+from hwexplore.workloads.workload import Workload
+
+__all__ = ["load", "names"]
+
+PHASES = ("prefill", "decode")
+
+
+def names() -> list[str]:
+    """The models of the catalogue."""
+    return sorted(_catalog())
+
+
+def load(name_or_path: str | Path, *, phase: str = "decode", batch: int = 1, context: int = 2048) -> Workload:
+    """The workload of a catalogue model or of a Hugging Face config.json.
+
+    `context` is the prompt length in prefill and the KV length attended in decode, in tokens. Raises InputError for an
+    unknown name, phase or architecture, an unreadable file, and sizes that are not positive integers.
+    """
+    if phase not in PHASES:
+        raise unknown("phase", phase, PHASES)
+    batch, context = _positive("batch", batch), _positive("context", context)
+    catalog = _catalog()
+    if str(name_or_path) in catalog:
+        name = str(name_or_path)
+        model = transformer(_read(catalog[name])["config"], source=name)
+    else:
+        path = Path(name_or_path)
+        if not (path.suffix == ".json" or path.exists()):
+            raise unknown("workload", str(name_or_path), catalog)
+        name = path.resolve().parent.name if path.name == "config.json" else path.stem
+        model = transformer(_read(path), source=str(path))
+    return Workload(
+        name=name,
+        phase=phase,
+        batch=batch,
+        context=context,
+        operators=model.operators(phase=phase, batch=batch, context=context),
+        parameters=model.parameters,
+        active_parameters=model.active_parameters,
+    )
+
+
+def _catalog() -> dict[str, Traversable]:
+    entries = files("hwexplore.models").joinpath("workloads").iterdir()
+    return {entry.name.removesuffix(".json"): entry for entry in entries if entry.name.endswith(".json")}
+
+
+def _read(file: Traversable | Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file}, line {error.lineno}: {error.msg}; expected a JSON object.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is not UTF-8 text at byte {error.start}; expected a config.json.") from error
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}; expected a config.json.") from error
+
+
+def _positive(field: str, value: int) -> int:
+    try:
+        size = operator.index(value)
+    except TypeError:
+        size = 0
+    if not 1 <= size <= MAX_SIZE or isinstance(value, bool):
+        raise InputError(f"{field} is {value!r}; expected a positive integer below 2**31.")
+    return size

@@ -1,0 +1,51 @@
+"""One operator of a network: its dimensions and how many elements of each tensor it reads and writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Kind", "Operator"]
+
+Kind = Literal["linear", "attention", "softmax", "norm", "rotary", "activation", "residual", "embedding"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """A GEMM or an elementwise operator; `count` identical ones (folded layers) run in a pass.
+
+    Dimensions, element counts and `vector_ops` are those of one such operator over its whole batch. A GEMM is `batch`
+    products of `[m, k]` (tokens x reduction) by `[k, n]` (reduction x outputs); the other kinds work on `batch` arrays
+    `[m, n]` and have `k = 0`.
+
+    - "linear": `batch` 1, `m` all tokens of the pass. For a mixture of experts `batch` is the expected number of
+      experts touched and `m` the expected tokens of each: the only dimensions that may be fractions.
+    - "attention": `batch` sequences times KV heads; the query heads that share a KV head ride in `m`, so K and V are
+      read once per group.
+
+    `activation_elements` are read, `output_elements` written, `kv_elements` read from the KV cache by attention and
+    written to it by the K and V projections, which have no other output. Formats are the policy's business.
+    """
+
+    name: str
+    kind: Kind
+    count: int
+    batch: float
+    m: float
+    n: int
+    k: int
+    weight_elements: float
+    activation_elements: float
+    kv_elements: float
+    output_elements: float
+    vector_ops: float
+
+    @property
+    def macs(self) -> float:
+        """Multiply-accumulates of one such operator; 0 unless it is a GEMM."""
+        return self.batch * self.m * self.n * self.k
+
+    @property
+    def is_gemm(self) -> bool:
+        """Whether this is a matrix product ("linear" or "attention")."""
+        return self.kind in ("linear", "attention")

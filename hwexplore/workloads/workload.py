@@ -1,0 +1,91 @@
+"""A network in one phase: the table of its operators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hwexplore.errors import unknown
+from hwexplore.workloads.operators import Operator
+from hwexplore.workloads.policy import Operands, Policy
+
+__all__ = ["Workload"]
+
+NUMERIC = (*(field.name for field in fields(Operator) if field.name not in ("name", "kind")), "macs")
+DESCRIPTION = ("name", "kind", "count", "batch", "m", "n", "k")
+CONTAINER_BITS = 32
+"""Memory word that packed elements do not straddle, in bits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """The operators of one forward pass, identical layers folded, in the order they run.
+
+    `context` is the KV length attended in decode (the new token included) and the prompt length in prefill.
+    `parameters` are all those of the network; `active_parameters` leave out the experts that a token does not visit.
+    """
+
+    name: str
+    phase: str
+    batch: int
+    context: int
+    operators: tuple[Operator, ...]
+    parameters: int
+    active_parameters: int
+
+    @property
+    def tokens(self) -> int:
+        """Tokens processed by one pass: `batch` in decode, `batch * context` in prefill."""
+        return self.batch * (self.context if self.phase == "prefill" else 1)
+
+    @property
+    def weight_elements(self) -> float:
+        """Weight elements that one pass reads."""
+        return sum(operator.count * operator.weight_elements for operator in self.operators)
+
+    def columns(self) -> dict[str, NDArray[np.float64]]:
+        """The numeric fields of the operators and `macs`, each as an array `[operators]`."""
+        return {
+            name: np.array([getattr(operator, name) for operator in self.operators], dtype=np.float64)
+            for name in NUMERIC
+        }
+
+    def operands(self, policy: Policy) -> tuple[Operands, ...]:
+        """The operand formats of each operator.
+
+        Raises InputError if the policy overrides an operator or kind that this workload does not have.
+        """
+        known = {operator.name for operator in self.operators} | {operator.kind for operator in self.operators}
+        for selector in policy.overrides:
+            if selector not in known:
+                raise unknown(f"operator or kind in the policy overrides for {self.name}", selector, known)
+        return tuple(policy.operands(operator) for operator in self.operators)
+
+    def to_frame(self, policy: Policy) -> pd.DataFrame:
+        """A row per operator: name, kind, count, batch, m, n, k, macs, vector_ops and the bytes of each tensor.
+
+        Bytes are those of one such operator, in the storage formats of `policy` packed into 32-bit words; outputs are
+        stored as activations, except those of the K and V projections, which are `kv_bytes`.
+        """
+        operands = self.operands(policy)
+        columns = self.columns()
+
+        def stored(elements: str, operand: str) -> NDArray[np.float64]:
+            formats = (getattr(row, operand).storage for row in operands)
+            bits: NDArray[np.float64] = np.array([format.packed_bits(CONTAINER_BITS) for format in formats])
+            return columns[elements] * bits / 8
+
+        return pd.DataFrame(
+            {
+                **{name: [getattr(operator, name) for operator in self.operators] for name in DESCRIPTION},
+                "macs": columns["macs"],
+                "vector_ops": columns["vector_ops"],
+                "weight_bytes": stored("weight_elements", "weights"),
+                "activation_bytes": stored("activation_elements", "activations"),
+                "output_bytes": stored("output_elements", "activations"),
+                "kv_bytes": stored("kv_elements", "kv_cache"),
+            }
+        )

