@@ -39,6 +39,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("hwexplore")
     if name in _HOMES:
         return getattr(import_module(f"hwexplore.{_HOMES[name]}"), name)
     if name in __all__:

@@ -33,13 +33,11 @@ class Evaluator:
             latency, energy, area, reason = self._roofline.bounds(index)
         else:
             latency, energy, area, reason = totals(self.model, self.model.breakdown(index))
-        infeasible = reason > 0
-        for column in (latency, energy, area):
-            column[infeasible] = np.inf
+        latency, energy, area = (np.where(reason > 0, np.inf, column) for column in (latency, energy, area))
         macs = float(self.model.operators.macs @ self.model.operators.count)
         with np.errstate(invalid="ignore"):
             columns = metrics(latency, energy, area, macs, self.model.workload.tokens)
-        return {**columns, "reason": reason}
+        return {**columns, "reason": np.broadcast_to(reason, latency.shape)}
 
 
 def totals(
@@ -48,6 +46,6 @@ def totals(
     """Latency in s, energy in J, area in mm2 and reason code [design] of a whole pass."""
     count = model.operators.count
     latency = breakdown.operator_s @ count
-    picojoules = np.sum([term @ count for term in breakdown.picojoules.values()], axis=0)
+    picojoules = sum(term @ count for term in breakdown.picojoules.values())
     energy = picojoules * 1e-12 + latency * sum(breakdown.static_w.values())
     return latency, energy, np.asarray(sum(breakdown.area_mm2.values())), breakdown.reason

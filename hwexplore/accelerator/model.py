@@ -36,7 +36,10 @@ REASONS = (
 
 @dataclass(frozen=True)
 class Hardware:
-    """The hardware of each design, arrays [design]: sizes, rates, areas, powers."""
+    """The hardware of each design: sizes, rates, areas, powers.
+
+    Arrays broadcast against each other to the designs; each has only the axes that it depends on.
+    """
 
     rows: Array
     cols: Array
@@ -60,7 +63,8 @@ class Breakdown:
     """Where time, energy and area of each design go.
 
     ``seconds`` and ``picojoules`` map a term to an array [design, operator] of one such operator, ``traffic_bytes`` and
-    ``on_array`` are arrays [design, operator]; ``area_mm2`` and ``static_w`` map a term to an array [design].
+    ``on_array`` are arrays [design, operator]; ``area_mm2`` and ``static_w`` map a term to an array [design]. All
+    broadcast to the designs, as the indices did.
     """
 
     seconds: dict[str, Array]
@@ -83,8 +87,9 @@ class Breakdown:
 class Model:
     """A workload on every design of ``choices``, all in one technology.
 
-    Designs are index columns: for each parameter an integer array [design] into its values. See ``docs/models.md``
-    for the formulas.
+    Designs are indices: for each parameter an integer array into its values. The arrays broadcast: a flat column per
+    parameter gives one design per entry, an open mesh (``numpy.ix_``) a whole grid, in which every formula is evaluated
+    only over the parameters it depends on. See ``docs/models.md`` for the formulas.
     """
 
     def __init__(self, workload: Workload, technology: Technology, choices: Choices) -> None:
@@ -127,13 +132,11 @@ class Model:
     def hardware(self, index: Index) -> Hardware:
         """Everything about the designs that no workload changes."""
         rows, cols, lanes, sram_kib, channels = (values[index[name]] for name, values in self._numbers.items())
-        bandwidth, dram_pj, phy_mm2, dram_w = self._dram[:, index["dram"]] * np.stack(
-            [channels, np.ones_like(channels), channels, channels]
-        )
+        bandwidth, dram_pj, phy_mm2, dram_w = self._dram[:, index["dram"]]
         pe = index["pe"], index["clock_mhz"]
         pes, node, law = self.pes, self.technology, self.technology.sram_law
         accumulator = pes.accumulator_bits[index["pe"]]
-        a_bits, b_bits = pes.operand_bits[index["pe"]].T
+        a_bits, b_bits = pes.operand_bits[:, index["pe"]]
         partial_sums = np.where(self._dataflow[index["dataflow"]] == 0, 0, 2 * cols * accumulator)
         sram_bytes = sram_kib * 1024
         port_bits = np.maximum(rows * a_bits + cols * b_bits + partial_sums, lanes * LANE_PORT_BITS)
@@ -151,7 +154,7 @@ class Model:
             sram_bytes=sram_bytes,
             read_pj_per_bit=macro["read_pj"] / SRAM_WORD_BITS,
             write_pj_per_bit=macro["write_pj"] / SRAM_WORD_BITS,
-            bandwidth_bytes_per_s=bandwidth,
+            bandwidth_bytes_per_s=bandwidth * channels,
             dram_pj_per_byte=dram_pj,
             mac_pj=pes.mac_pj[pe],
             clock_pj=pes.clock_pj[pe] * instances,
@@ -160,13 +163,13 @@ class Model:
                 "PE array": instances * pes.area_um2[pe] * 1e-6,
                 "buffer": banks * macro["area_um2"] * 1e-6,
                 "vector unit": lanes * node.vector_unit.area_um2 * 1e-6,
-                "DRAM interface": phy_mm2,
+                "DRAM interface": phy_mm2 * channels,
             },
             static_w={
                 "PE array leakage": instances * pes.leakage_uw[pe] * 1e-6,
                 "buffer leakage": banks * macro["leakage_mw"] * 1e-3,
                 "vector unit leakage": lanes * node.vector_unit.leakage_uw * 1e-6,
-                "DRAM background": dram_w,
+                "DRAM background": dram_w * channels,
             },
             reason=np.select(
                 [~pes.reachable[pe], bank_bytes < law.size_bytes[0], macro["access_ns"] * 1e-9 > period_s], [1, 2, 3]
@@ -177,8 +180,10 @@ class Model:
         """Time and energy of every operator of every design."""
         ops, hw = self.operators, self.hardware(index)
         policy = index["policy"]
-        rows, cols, lanes, accumulator = (column[:, None] for column in (hw.rows, hw.cols, hw.lanes, hw.accumulator_bits))
-        dataflow = self._dataflow[index["dataflow"]][:, None]
+        rows, cols, lanes, accumulator = (
+            column[..., None] for column in (hw.rows, hw.cols, hw.lanes, hw.accumulator_bits)
+        )
+        dataflow = self._dataflow[index["dataflow"]][..., None]
         on_array = ops.accepts[policy, index["pe"]]
         a_bits, b_bits = ops.a_bits[policy], ops.b_bits[policy]
 
@@ -189,7 +194,9 @@ class Model:
             ops, policy, hw, unit_m=np.where(on_array, rows, 1), unit_n=np.where(on_array, cols, lanes)
         )
 
-        a_reads = np.where(on_array, ops.m * np.choose(dataflow, (folds.on_cols, folds.on_cols, 1)), ops.m * ops.n / lanes)
+        a_reads = np.where(
+            on_array, ops.m * np.choose(dataflow, (folds.on_cols, folds.on_cols, 1)), ops.m * ops.n / lanes
+        )
         b_reads = np.where(on_array, ops.n * np.choose(dataflow, (folds.on_rows, 1, folds.on_cols)), ops.m * ops.n)
         operand_bits = ops.batch * ops.k * (a_reads * a_bits + b_reads * b_bits)
         sums = np.where(on_array, ops.batch * ops.m * ops.n, 0) * accumulator
@@ -197,17 +204,17 @@ class Model:
         traffic_bits = 8 * traffic
 
         seconds = {
-            "array": busy * hw.period_s[:, None],
-            "vector unit": vector / lanes * hw.period_s[:, None],
-            "DRAM": traffic / hw.bandwidth_bytes_per_s[:, None],
+            "array": busy * hw.period_s[..., None],
+            "vector unit": vector / lanes * hw.period_s[..., None],
+            "DRAM": traffic / hw.bandwidth_bytes_per_s[..., None],
         }
         picojoules = {
-            "MAC": np.where(on_array, ops.macs, 0) * hw.mac_pj[:, None],
-            "array clock": busy * hw.clock_pj[:, None],
-            "buffer": (operand_bits + sums * (passes - 1)) * hw.read_pj_per_bit[:, None]
-            + (sums * passes + traffic_bits) * hw.write_pj_per_bit[:, None],
+            "MAC": np.where(on_array, ops.macs, 0) * hw.mac_pj[..., None],
+            "array clock": busy * hw.clock_pj[..., None],
+            "buffer": (operand_bits + sums * (passes - 1)) * hw.read_pj_per_bit[..., None]
+            + (sums * passes + traffic_bits) * hw.write_pj_per_bit[..., None],
             "vector unit": vector * self.technology.vector_unit.energy_pj,
-            "DRAM": traffic * hw.dram_pj_per_byte[:, None],
+            "DRAM": traffic * hw.dram_pj_per_byte[..., None],
         }
-        reason = np.where(hw.reason == 0, np.where(fits.all(axis=1), 0, 4), hw.reason).astype(np.uint8)
+        reason = np.where(hw.reason == 0, np.where(fits.all(axis=-1), 0, 4), hw.reason).astype(np.uint8)
         return Breakdown(seconds, picojoules, traffic, on_array, hw.area_mm2, hw.static_w, reason)

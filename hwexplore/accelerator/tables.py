@@ -82,7 +82,7 @@ class PeTable:
             np.array([[adder is not None for adder in row] for row in adders]),
             *cost,
             accumulator_bits=np.array([pe.accumulator_bits for pe in pes], float),
-            operand_bits=np.array([(pe.activation.element_bits, pe.weight.element_bits) for pe in pes], float),
+            operand_bits=np.array([(pe.activation.element_bits, pe.weight.element_bits) for pe in pes], float).T,
         )
 
 
@@ -131,7 +131,10 @@ class OperatorTable:
             **stacked,
             is_gemm=np.array([operator.is_gemm for operator in workload.operators]),
             accepts=np.array(
-                [[_accepted(pe, policy, workload) for pe in choices.values["pe"]] for policy in choices.values["policy"]]
+                [
+                    [_accepted(pe, policy, workload) for pe in choices.values["pe"]]
+                    for policy in choices.values["policy"]
+                ]
             ),
         )
 
@@ -163,7 +166,9 @@ def _operator_work(operator: Operator, operands: Operands) -> dict[str, float]:
         work["vector_ops"] += operator.activation_elements * _is_quantized(a.storage)
         return work
     if "pe" in (a.dequantize, b.dequantize):
-        raise InputError(f"{operator.name}: {a if a.dequantize == 'pe' else b}: no PE dequantizes inside; use edge or dram")
+        raise InputError(
+            f"{operator.name}: {a if a.dequantize == 'pe' else b}: no PE dequantizes inside; use edge or dram"
+        )
     elements = {a: operator.batch * operator.m * operator.k, b: operator.batch * operator.n * operator.k}
     products = operator.batch * operator.m * operator.n
     work["a_bits"], work["b_bits"] = _buffer_bits(a), _buffer_bits(b)

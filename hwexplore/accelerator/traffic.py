@@ -30,8 +30,8 @@ def dram_traffic(
     ``unit_n`` columns (or the whole dimension); partial sums stay on chip. Other operators move each element once.
     """
     a, b, c = ops.a_bytes[policy], ops.b_bytes[policy], ops.c_bytes[policy]
-    space = hw.sram_bytes[:, None] / 2
-    sum_bytes = hw.accumulator_bits[:, None] / 8
+    space = hw.sram_bytes[..., None] / 2
+    sum_bytes = hw.accumulator_bits[..., None] / 8
     with np.errstate(divide="ignore", invalid="ignore"):
         row, column = a / (ops.batch * ops.m), b / (ops.batch * ops.n)
         least_m, least_n = np.minimum(unit_m, ops.m), np.minimum(unit_n, ops.n)

@@ -221,10 +221,17 @@ def _is_flip_flop(cell: Group) -> bool:
 
 
 def _smallest(library: Library, primitive: str, matches: Callable[[Group], bool]) -> Group:
-    usable = (cell for cell in library.cells.values() if cell.text("dont_use", "false") != "true" and matches(cell))
-    found = min(usable, key=lambda cell: cell.number("area"), default=None)
+    """The smallest matching cell that may be used and has timing and power."""
+
+    def usable(cell: Group) -> bool:
+        return cell.text("dont_use", "false") != "true" and all(
+            pin.all("timing") and pin.all("internal_power") for pin in _outputs(cell)
+        )
+
+    cells = (cell for cell in library.cells.values() if usable(cell) and matches(cell))
+    found = min(cells, key=lambda cell: cell.number("area"), default=None)
     if found is None:
-        raise InputError(f"library {library.name} has no cell that is a plain {primitive}")
+        raise InputError(f"library {library.name} has no characterised cell that is a plain {primitive}")
     return found
 
 

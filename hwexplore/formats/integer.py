@@ -29,9 +29,10 @@ class Integer(Scalar):
     - ``ternary``: -1, 0, 1 in two bits of two's complement, stored five to a byte (3^5 <= 2^8)
 
     The scale is 1: `quantize` rounds to these values and saturates. Infinities saturate too, NaN raises InputError,
-    and -0 becomes 0. Bipolar ties go to the even code. The lowest code of two's complement, which ``symmetric`` and
-    ``ternary`` never emit, decodes to its two's complement value, as hardware would read it. Above 53 bits (24 in
-    float32) quantized values are those that the float type can hold, and decoded ones are rounded to float64.
+    and -0 becomes 0. Bipolar integers round to nearest only, and ties go up. The lowest code of two's complement,
+    which ``symmetric`` and ``ternary`` never emit, decodes to its two's complement value, as hardware would read it.
+    Above 53 bits (24 in float32) quantized values are those that the float type can hold, and decoded ones are rounded
+    to float64.
     """
 
     width: int
@@ -46,6 +47,9 @@ class Integer(Scalar):
         most = 2 if self.coding == "ternary" else 64
         if not isinstance(self.width, int) or not least <= self.width <= most:
             raise InputError(f"width of a {self.coding} integer is {self.width!r}; it must be in {least}..{most}")
+
+        if self.coding == "bipolar" and self.rounding != "nearest_even":
+            raise InputError(f"rounding of a bipolar integer is {self.rounding!r}; it must be 'nearest_even'")
 
     @property
     def element_bits(self) -> int:
@@ -87,13 +91,10 @@ class Integer(Scalar):
         low, high = _toward_zero(self.min_value, x.dtype), _toward_zero(self.max_value, x.dtype)
         out = np.asarray(np.clip(x, low, high))
         if self.coding == "bipolar":
-            out -= low
-            out /= 2
-        round_to_integer(out, self.rounding, rng)
-        if self.coding == "bipolar":
-            out *= 2
-            out += low
-        out += 0.0
+            out = 2 * np.floor(out / 2) + 1
+        else:
+            round_to_integer(out, self.rounding, rng)
+            out += 0.0
         if out.size and np.isnan(out.max()):
             raise InputError(f"x has NaN, which {self} cannot hold")
         return out

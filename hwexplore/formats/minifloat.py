@@ -81,7 +81,8 @@ class Minifloat(Scalar):
         if self.mantissa_bits == 0:
             object.__setattr__(self, "has_subnormals", False)
         if not self.max > 0:
-            raise InputError(f"{self} has no value other than zero; it takes more bits")
+            bits = f"{self.exponent_bits} exponent and {self.mantissa_bits} mantissa bits"
+            raise InputError(f"special is {self.special!r} with {bits}, all zero or NaN; it takes more bits")
 
     @property
     def element_bits(self) -> int:
@@ -145,14 +146,15 @@ class Minifloat(Scalar):
         values = self.quantize(x.astype(self._work_dtype(x.dtype), copy=False), rng).reshape(-1)
         layout = _Layout(values.dtype)
         magnitude = np.where(np.isfinite(values), np.abs(values), 0)
-        exponent = np.maximum(magnitude.view(layout.uint) & layout.exponent_mask, layout.field(self.min_exponent))
-        quantum = (exponent - layout.step(self.mantissa_bits)).view(values.dtype)
-        binades = (exponent - layout.field(self.min_exponent)) >> layout.uint(layout.mantissa_bits)
-        codes: NDArray[Any] = (magnitude / quantum).astype(layout.uint) + (binades << layout.uint(self.mantissa_bits))
+        binade = np.maximum(layout.binade(magnitude), layout.float(self.smallest_normal))
+        significand = (magnitude / (binade * layout.float(2.0**-self.mantissa_bits))).astype(layout.uint)
+        exponent = (binade.view(layout.uint) >> layout.mantissa_bits) - layout.uint(self.min_exponent + layout.bias)
+        codes: NDArray[Any] = significand + (exponent << layout.uint(self.mantissa_bits))
         if not self.has_zero:
             codes -= layout.uint(1)
         codes[np.isinf(values)] = ((1 << self.exponent_bits) - 1) << self.mantissa_bits
-        codes[np.isnan(values)] = self._nan_code
+        if self.has_nan:
+            codes[np.isnan(values)] = self._nan_code
         if self.signed:
             codes |= np.signbit(values).astype(layout.uint) << layout.uint(self.element_bits - 1)
         return codes.astype(self._code_dtype).reshape(x.shape)
@@ -165,36 +167,41 @@ class Minifloat(Scalar):
         return top if self.special == "fn" else top - (1 << (self.mantissa_bits - 1)) + 1
 
     def _work_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
-        """The float type to compute in: float64 if some value, step or overflow is no normal number of ``dtype``."""
+        """The float type to compute in: ``dtype`` if its normal numbers reach down to ours and it holds all values."""
         finfo = np.finfo(dtype)
-        fits = self.min_exponent - self.mantissa_bits >= finfo.minexp and self.max_exponent + 1 < finfo.maxexp
+        fits = (
+            self.min_exponent >= finfo.minexp
+            and self.max <= float(finfo.max)
+            and self.smallest_subnormal >= float(finfo.smallest_subnormal)
+        )
         return dtype if fits else np.dtype(np.float64)
 
     def _round(self, x: NDArray[Any], out: NDArray[Any], scratch: _Scratch, rng: np.random.Generator | None) -> None:
         """Write the quantized ``x`` into ``out``: divide by the step of each value's binade, round, multiply back."""
         layout = scratch.layout
         value = out if out.dtype == layout.dtype else scratch.value[: x.size]
-        step, inverse = scratch.step[: x.size], scratch.inverse[: x.size]
+        step = scratch.step[: x.size]
         truncates = self.rounding == "toward_zero"
-        high = self.max if truncates or self.overflow == "saturate" else 2.0 ** (self.max_exponent + 1)
+        beyond = min(2.0 ** (self.max_exponent + 1), layout.max)
+        high = self.max if truncates or self.overflow == "saturate" else beyond
         low = -high if self.signed else 0.0 if self.has_zero else self.smallest_normal
 
-        np.clip(x, layout.dtype.type(low), layout.dtype.type(high), out=value)
-        np.bitwise_and(value.view(layout.uint), layout.exponent_mask, out=step)
-        binade = step.view(layout.dtype)
-        np.maximum(binade, layout.dtype.type(self.smallest_normal), out=binade)
-        np.subtract(step, layout.step(self.mantissa_bits), out=step)
+        np.clip(x, layout.float(low), layout.float(high), out=value)
+        layout.binade(value, out=step)
+        np.maximum(step, layout.float(self.smallest_normal), out=step)
+        np.multiply(step, layout.float(2.0**-self.mantissa_bits), out=step)
         if not self.has_subnormals:
-            step[np.abs(value) < self.smallest_normal] = layout.field(self.min_exponent)
-        np.subtract(layout.step(2 * layout.bias), step, out=inverse)
-        np.multiply(value, inverse.view(layout.dtype), out=value)
+            step[np.abs(value) < self.smallest_normal] = self.smallest_normal
+        np.divide(value, step, out=value)
         round_to_integer(value, self.rounding, rng)
-        np.multiply(value, step.view(layout.dtype), out=value)
+        np.multiply(value, step, out=value)
 
         if not self.has_negative_zero:
             np.add(value, 0.0, out=value)
         if self.overflow == "infinity":
-            outside = np.isinf(x) if truncates else np.abs(value) > self.max
+            outside = np.isinf(x)
+            if not truncates:
+                outside |= np.abs(value) > self.max
             value[outside] = np.copysign(np.inf if self.has_inf else np.nan, value[outside])
             if not self.signed:
                 value[x < 0 if self.has_zero else x <= 0] = np.nan
@@ -224,23 +231,23 @@ class Minifloat(Scalar):
 
 
 class _Layout:
-    """The fields of an IEEE float type, as unsigned integers."""
+    """The fields of an IEEE float type."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         finfo = np.finfo(dtype)
         self.dtype = np.dtype(dtype)
+        self.float: type[Any] = self.dtype.type
         self.uint: type[Any] = np.uint32 if finfo.bits == 32 else np.uint64
-        self.mantissa_bits = finfo.nmant
+        self.max = float(finfo.max)
         self.bias = 1 - int(finfo.minexp)
-        self.exponent_mask = self.step((1 << finfo.nexp) - 1)
+        self.mantissa_bits = self.uint(finfo.nmant)
+        self.exponent_mask = self.uint(((1 << finfo.nexp) - 1) << finfo.nmant)
 
-    def step(self, exponent: int) -> Any:
-        """``exponent`` in the place of the exponent field."""
-        return self.uint(exponent << self.mantissa_bits)
-
-    def field(self, exponent: int) -> Any:
-        """The bits of 2^exponent."""
-        return self.step(exponent + self.bias)
+    def binade(self, x: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """2^floor(log2 |x|), and 0 below the normal numbers."""
+        bits = None if out is None else out.view(self.uint)
+        binades: NDArray[Any] = np.bitwise_and(x.view(self.uint), self.exponent_mask, out=bits)
+        return binades.view(self.dtype)
 
 
 class _Scratch:
@@ -249,5 +256,4 @@ class _Scratch:
     def __init__(self, size: int, dtype: np.dtype[Any]) -> None:
         self.layout = _Layout(dtype)
         self.value = np.empty(size, dtype)
-        self.step = np.empty(size, self.layout.uint)
-        self.inverse = np.empty(size, self.layout.uint)
+        self.step = np.empty(size, dtype)

@@ -56,6 +56,10 @@ def name(format: Format) -> str:
     if format.rounding != "nearest_even":
         options += f":{format.rounding}"
         format = format.with_(rounding="nearest_even")
+    if isinstance(format, Minifloat) and format.has_nan and format not in _names():
+        overflowing = replace(format, overflow="infinity")
+        if overflowing in _names():
+            return f"{_names()[overflowing]}:sat{options}"
     return (_names().get(format) or _spell(format)) + options
 
 
@@ -63,7 +67,7 @@ def from_dict(description: dict[str, Any]) -> Format:
     """The format of a `Format.to_dict`; raises InputError for unknown, missing or malformed fields."""
     values = dict(description)
     kind = values.pop("kind", None)
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise unknown("kind of format", kind, _KINDS)
     known = {field.name: field for field in fields(_KINDS[kind])}
     for key, value in values.items():
@@ -172,7 +176,7 @@ def _default_bias(exponent_bits: int) -> int:
 
 
 def _default_scale(outer: Outer | None) -> str:
-    return "uint8" if outer == "channel" else "e5m10ieee"
+    return "uint8" if outer == "channel" else "fp16"
 
 
 def _scale_rounding(format: Scaled) -> ScaleRounding:
@@ -201,9 +205,8 @@ def _spell(format: Format) -> str:
             text += "ftz"
         return text + (":inf" if format.overflow == "infinity" else "")
     assert isinstance(format, Scaled)
-    element = str(format.element)
+    element, scale = (str(part).removesuffix(":sat") for part in (format.element, format.scale))
     text = element.removeprefix("u") if format.zero_point else element
     text += "_channel" if format.block is None else f"_g{format.block}"
     text += "_asym" * format.zero_point + {None: "", "tensor": "_tensor", "channel": "_dual"}[format.outer]
-    scale = str(format.scale)
     return text if scale == _default_scale(format.outer) else f"{text}_{scale}"

@@ -71,8 +71,9 @@ class Scaled(Format):
     other blocks are not touched (outer scales leave it out). If ``scale`` has no NaN, it raises InputError. -0 stays
     -0 in minifloat elements.
 
-    Elements are rounded by ``element``, after a division in the float type of ``x``. Decoded values are the exact
-    product rounded once to that type, so float32 can overflow to inf where a value next to its maximum is rounded up.
+    Elements and scales saturate, whatever their own overflow. Elements are rounded by ``element``, after a division in
+    the float type of ``x``. Decoded values are the exact product rounded once to that type, so float32 can overflow to
+    inf where a value next to its maximum is rounded up.
     """
 
     element: Integer | Minifloat
@@ -89,9 +90,14 @@ class Scaled(Format):
             raise unknown("outer scale", self.outer, get_args(Outer))
         if self.scale_rounding not in get_args(ScaleRounding):
             raise unknown("scale rounding", self.scale_rounding, get_args(ScaleRounding))
-        for field in (self.element, self.scale):
-            if isinstance(field, Minifloat) and field.overflow != "saturate":
-                raise InputError(f"{field} overflows to inf or NaN; elements and scales of a scaled format saturate")
+        for field in ("element", "scale"):
+            part = getattr(self, field)
+            if not isinstance(part, Integer | Minifloat):
+                raise InputError(f"{field} is {part}; it must be an integer or a minifloat")
+            if isinstance(part, Minifloat):
+                object.__setattr__(self, field, replace(part, overflow="saturate"))
+        if self.scale.rounding != "nearest_even":
+            raise InputError(f"scale is {self.scale}; scales round to nearest_even, or by scale_rounding")
         if self.zero_point and (not isinstance(self.element, Integer) or self.element.signed):
             raise InputError(f"element is {self.element}; a zero point takes unsigned integers")
         if self.scale_rounding != "nearest" and (not isinstance(self.scale, Minifloat) or self.scale.mantissa_bits):
@@ -226,5 +232,5 @@ def _rescale(blocks: NDArray[Any], scaling: _Scaling) -> NDArray[Any]:
 
 def _join(blocks: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     """[..., blocks, block] -> [..., n]"""
-    flat = blocks.reshape(*shape[:-1], -1)
+    flat = blocks.reshape(*shape[:-1], blocks.shape[-2] * blocks.shape[-1])
     return np.ascontiguousarray(flat[..., : shape[-1]])

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore.errors import InputError
-from hwexplore.formats import Integer
 
 __all__ = ["Accumulator"]
 
 MAX_BITS = 63
+BLOCK = 64
+"""Terms summed at a time where a sum is shown to stay within its limits."""
 
 Codes = NDArray[np.int64]
 
@@ -42,7 +43,9 @@ class Accumulator:
             if accumulator.size < 1:
                 raise InputError(f"accumulator {text!r} sums no product; exact(n) needs n >= 1")
         else:
-            raise InputError(f"unknown accumulator {text!r}; known: int32, 'int32 sat' (any width) and exact(4096) (any n)")
+            raise InputError(
+                f"unknown accumulator {text!r}; known: int32, 'int32 sat' (any width) and exact(4096) (any n)"
+            )
         return accumulator
 
     def __str__(self) -> str:
@@ -65,16 +68,32 @@ class Accumulator:
         terms = weights.shape[1]
         if self.kind == "exact" and terms > self.size:
             raise InputError(f"accumulator {self} sums at most {self.size} products, but k = {terms}")
+        total = _product(activations, weights, largest_product)
         bits = self.bits(largest_product)
-        low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-        if self.kind == "saturate" and _product(abs(activations), abs(weights), largest_product).max(initial=0) > high:
-            total = np.zeros((activations.shape[0], weights.shape[0]), np.int64)
-            for weight, activation in zip(weights.T, activations.T, strict=True):
-                total += np.multiply.outer(activation, weight)
-                np.clip(total, low, high, out=total)
-        else:
-            total = _product(activations, weights, largest_product)
+        if self.kind == "saturate":
+            total = _saturated(activations, weights, total, (1 << (bits - 1)) - 1)
         return total.astype(np.uint64) & np.uint64((1 << bits) - 1)
+
+
+def _saturated(activations: Codes, weights: Codes, exact: Codes, high: int) -> Codes:
+    """``exact`` [m, n], with the sums that may leave -high - 1 .. high redone, clipping after each addition."""
+    blocks = np.array_split(np.arange(weights.shape[1]), max(weights.shape[1] // BLOCK, 1))
+    start = np.zeros(exact.shape)
+    safe = np.ones(exact.shape, bool)
+    for block in blocks:
+        a, w = activations[:, block].astype(float), weights[:, block].astype(float)
+        safe &= (abs(start) + abs(a) @ abs(w).T) * (1 + 1e-9) <= high
+        start += a @ w.T
+    m, n = np.nonzero(~safe)
+    if not len(m):
+        return exact
+    clipped = np.zeros(len(m), np.int64)
+    for activation, weight in zip(activations.T, weights.T, strict=True):
+        clipped += activation[m] * weight[n]
+        np.clip(clipped, -high - 1, high, out=clipped)
+    total = exact.copy()
+    total[m, n] = clipped
+    return total
 
 
 def _product(activations: Codes, weights: Codes, largest_product: int) -> Codes:

@@ -77,6 +77,10 @@ class PE(ABC):
         """Whether the PE can sum ``terms`` products of operands of these formats without changing their values."""
 
     @abstractmethod
+    def is_exact(self, weight: Format, activation: Format, terms: int) -> bool:
+        """Whether sums of ``terms`` products of accepted operands of these formats are exact, whatever their values."""
+
+    @abstractmethod
     def golden(self, weights: NDArray[np.generic], activations: NDArray[np.generic]) -> NDArray[np.uint64]:
         """Accumulator codes [m, n] for encoded weights [n, k] and activations [m, k], bit-exact, in ascending k."""
 
@@ -86,7 +90,7 @@ class PE(ABC):
 
     @abstractmethod
     def bills(self, operands: str) -> dict[str, Bill]:
-        """Bill of hardware by adder structure, smallest first; ``operands`` is the distribution that sets activities."""
+        """Bill of hardware by adder structure, smallest first; the distribution of ``operands`` sets the activities."""
 
     def fastest_period_ps(self, technology: str | Technology) -> float:
         """The shortest period that any of the PE's structures reaches, at nominal coefficients."""
@@ -118,7 +122,9 @@ class PE(ABC):
         adder = next((a for a, p in prices.items() if period_ps is None or p.delay_ps <= period_ps), None)
         if adder is None:
             fastest = min(price.delay_ps for price in prices.values())
-            raise InputError(f"{self} cannot run at {period_ps:g} ps on {node.name}: its shortest period is {fastest:.0f} ps")
+            raise InputError(
+                f"{self} cannot run at {period_ps:g} ps on {node.name}: its shortest period is {fastest:.0f} ps"
+            )
 
         def interval(quantity: Callable[[Price], float]) -> Interval:
             return node.interval(lambda drawn: quantity(drawn.price(bills[adder])))

@@ -14,10 +14,13 @@ from hwexplore.errors import InputError, unknown
 from hwexplore.formats import Format, Integer
 from hwexplore.pe.accumulator import Accumulator
 from hwexplore.pe.base import PE
-from hwexplore.pe.operands import GLITCH, activity
+from hwexplore.pe.operands import GLITCH, Activity, activity
 from hwexplore.technology import Bill, Item, Stage
 
 __all__ = ["Mac"]
+
+Items = tuple[Item, ...]
+Stages = tuple[Stage, ...]
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,9 @@ class Mac(PE):
             if name != "acc":
                 raise unknown("option of mac", name, ["acc"])
         if len(positional) != 2:
-            raise InputError(f"PE {text!r} needs two operand formats, weight and activation, as in mac(int8, int8, acc=int32)")
+            raise InputError(
+                f"PE {text!r} needs two operand formats, weight and activation, as in mac(int8, int8, acc=int32)"
+            )
         weight, activation = (Format.parse(name) for name in positional)
         if not (isinstance(weight, Integer) and isinstance(activation, Integer)):
             other = weight if not isinstance(weight, Integer) else activation
@@ -50,9 +55,15 @@ class Mac(PE):
     def __post_init__(self) -> None:
         if self.accumulator.kind != "exact" and not self.accumulator.holds(1, self.largest_product):
             needed = Accumulator("exact", 1).bits(self.largest_product)
-            raise InputError(f"accumulator {self.accumulator} is too narrow for {self.weight} x {self.activation}: one product needs {needed} bits")
+            raise InputError(
+                f"accumulator {self.accumulator} is too narrow for {self.weight} x {self.activation}: "
+                f"one product needs {needed} bits"
+            )
         if self.accumulator_bits > 63:
-            raise InputError(f"accumulator {self.accumulator} of {self.weight} x {self.activation} needs {self.accumulator_bits} bits; at most 63 are supported")
+            raise InputError(
+                f"accumulator {self.accumulator} of {self.weight} x {self.activation} "
+                f"needs {self.accumulator_bits} bits; at most 63 are supported"
+            )
 
     def __str__(self) -> str:
         return f"mac({self.weight}, {self.activation}, acc={self.accumulator})"
@@ -79,8 +90,17 @@ class Mac(PE):
         fits = _fits(weight, self.weight) and _fits(activation, self.activation)
         return fits and (self.accumulator.kind != "exact" or terms <= self.accumulator.size)
 
+    def is_exact(self, weight: Format, activation: Format, terms: int) -> bool:
+        if not (isinstance(weight, Integer) and isinstance(activation, Integer)):
+            raise InputError(f"{self} takes integer operands, not {weight} x {activation}")
+        reach = terms * _largest(weight) * _largest(activation)
+        return reach < 2 ** (self.accumulator_bits - 1)
+
     def golden(self, weights: NDArray[np.generic], activations: NDArray[np.generic]) -> NDArray[np.uint64]:
-        w, a = (np.asarray(f.decode(codes)).astype(np.int64) for f, codes in ((self.weight, weights), (self.activation, activations)))
+        w, a = (
+            np.asarray(f.decode(codes)).astype(np.int64)
+            for f, codes in ((self.weight, weights), (self.activation, activations))
+        )
         if w.ndim != 2 or a.ndim != 2 or w.shape[1] != a.shape[1]:
             raise InputError(f"weights {w.shape} and activations {a.shape} must be [n, k] and [m, k] with one k")
         return self.accumulator.accumulate(w, a, self.largest_product)
@@ -90,76 +110,83 @@ class Mac(PE):
         return (codes.astype(np.int64) << sign >> sign).astype(np.float64)
 
     def bills(self, operands: str) -> dict[str, Bill]:
+        toggles = activity(self.weight, self.activation, self.accumulator_bits, operands)
+        products = self._products(GLITCH * toggles.products)
+        register, gates = self._state(float(toggles.accumulator.mean()))
+        tree = _dadda_levels(min(_width(self.weight), _width(self.activation)) + 1)
+        multiply = (Stage("clear", "and2", 1), Stage("compressor", "full_adder", tree))
+        return {
+            name: Bill((*products, *adder, *register), (*multiply, *path, *gates))
+            for name, (adder, path) in {"ripple": self._ripple(toggles), "prefix": self._prefix(toggles)}.items()
+        }
+
+    def _products(self, toggles: float) -> Items:
+        w, a = _width(self.weight), _width(self.activation)
+        signs = w + a - 2
+        return (
+            Item("partial products", "and2", w * a - signs, toggles, f"{w} x {a} bits, less the signs'"),
+            Item("partial products", "nand2", signs, toggles, "sign row and sign column (Baugh-Wooley)"),
+        )
+
+    def _state(self, toggles: float) -> tuple[Items, Stages]:
+        """The accumulator register, what gates it, and the gates behind the sum on the critical path."""
+        n = self.accumulator_bits
+        items = (
+            Item("clear", "and2", n, toggles, "one per accumulator bit, gates the feedback"),
+            Item("enable", "mux2", n, toggles, "one per accumulator bit, holds the sum"),
+            Item("accumulator", "flip_flop", n, toggles, str(self.accumulator)),
+        )
+        gates = (Stage("enable", "mux2", 1),)
+        if self.accumulator.kind != "saturate":
+            return items, gates
+        return (
+            Item("saturation", "xor2", 2, toggles, "overflow, from the top two carries"),
+            Item("saturation", "mux2", n, toggles, "one per accumulator bit, selects the limit"),
+            *items,
+        ), (Stage("saturation", "xor2", 1), Stage("saturation", "mux2", 1), *gates)
+
+    def _ripple(self, toggles: Activity) -> tuple[Items, Stages]:
+        w, a = _width(self.weight), _width(self.activation)
+        lower, upper = self._split()
+        carries = 2 * GLITCH * float(toggles.accumulator[lower:].mean()) if upper else 0.0
+        why = "each takes one of the product's bits out of the sum"
+        return (
+            Item("compressor and ripple adder", "full_adder", w * a, _adder_activity(toggles), why),
+            Item("ripple adder", "full_adder", upper, carries, "accumulator bits above the product: sum, sign, carry"),
+        ), (Stage("ripple adder", "full_adder", min(w, a) + upper, carry=True),)
+
+    def _prefix(self, toggles: Activity) -> tuple[Items, Stages]:
         w, a, n = _width(self.weight), _width(self.activation), self.accumulator_bits
-        upper = max(n - w - a, 0)
-        lower = n - upper
-        toggles = activity(self.weight, self.activation, n, operands)
-        product, register = toggles.products, float(toggles.accumulator.mean())
-        adder = GLITCH * 0.5 * product / UNIFORM_PRODUCT_ACTIVITY
-        carry = GLITCH * float(toggles.accumulator[lower:].mean()) if upper else 0.0
-
-        products = (
-            Item("partial products", "and2", w * a - (w + a - 2), GLITCH * product, f"{w} x {a} bits, signs apart"),
-            Item("partial products", "nand2", w + a - 2, GLITCH * product, "sign row and sign column (Baugh-Wooley)"),
-        )
-        state = [
-            Item("clear", "and2", n, register, "one per accumulator bit, gates the feedback"),
-            Item("enable", "mux2", n, register, "one per accumulator bit, holds the sum"),
-            Item("accumulator", "flip_flop", n, register, f"{self.accumulator}"),
-        ]
-        if self.accumulator.kind == "saturate":
-            state += [
-                Item("saturation", "mux2", n, register, "one per accumulator bit, selects the limit"),
-                Item("saturation", "xor2", 2, register, "overflow from the top two carries"),
-            ]
-        saturation = (Stage("saturation", "xor2", 1), Stage("saturation", "mux2", 1)) if self.accumulator.kind == "saturate" else ()
-        close = (*saturation, Stage("enable", "mux2", 1))
-        levels = _dadda_levels(min(w, a) + 1)
-        multiply = (Stage("clear", "and2", 1), Stage("compressor tree", "full_adder", levels))
-
-        def full_adders(part: str, count: int, why: str) -> Item:
-            return Item(part, "full_adder", count, 2 * adder, why)
-
-        ripple = Bill(
-            items=(
-                *products,
-                full_adders("compressor and ripple adder", w * a, "each removes one of the product's bits from the sum"),
-                Item("ripple adder", "half_adder", upper, 2 * carry, "accumulator bits above the product"),
-                *state,
-            ),
-            path=(
-                *multiply,
-                Stage("ripple adder", "full_adder", min(w, a), carry=True),
-                Stage("ripple adder", "half_adder", upper),
-                *close,
-            ),
-        )
+        tree = max(w * a - self._split()[0], 0)
         depth = ceil(log2(n))
-        cells = n / 2 * depth
-        prefix = Bill(
-            items=(
-                *products,
-                full_adders("compressor tree", max(w * a - lower, 0), "the product's bits less those the final adder takes"),
-                Item("final adder", "half_adder", n, 2 * adder, "propagate and generate of each bit"),
-                Item("final adder", "and2", 2 * cells, adder, f"Sklansky prefix tree, {n} / 2 x {depth} nodes of two"),
-                Item("final adder", "or2", cells, adder, f"Sklansky prefix tree, {n} / 2 x {depth} nodes"),
-                Item("final adder", "xor2", n, adder, "sum bits"),
-                *state,
-            ),
-            path=(
-                *multiply,
-                Stage("final adder", "half_adder", 1),
-                Stage("final adder", "and2", depth),
-                Stage("final adder", "or2", depth),
-                Stage("final adder", "xor2", 1),
-                *close,
-            ),
+        nodes = n / 2 * depth
+        both = _adder_activity(toggles)
+        return (
+            Item("compressor", "full_adder", tree, both, "the product's bits, less those that the final adder takes"),
+            Item("final adder", "half_adder", n, both, "propagate and generate of each bit"),
+            Item("final adder", "and2", 2 * nodes, both / 2, f"Sklansky prefix tree: {n} / 2 x {depth} nodes of two"),
+            Item("final adder", "or2", nodes, both / 2, f"Sklansky prefix tree: {n} / 2 x {depth} nodes"),
+            Item("final adder", "xor2", n, both / 2, "sum bits"),
+        ), (
+            Stage("final adder", "half_adder", 1),
+            Stage("final adder", "and2", depth),
+            Stage("final adder", "or2", depth),
+            Stage("final adder", "xor2", 1),
         )
-        return {"ripple": ripple, "prefix": prefix}
+
+    def _split(self) -> tuple[int, int]:
+        """Accumulator bits that the product reaches, and those above it."""
+        upper = max(self.accumulator_bits - _width(self.weight) - _width(self.activation), 0)
+        return self.accumulator_bits - upper, upper
 
 
 UNIFORM_PRODUCT_ACTIVITY = 2 * 0.25 * 0.75
 """Transitions per cycle of an AND of two fair, independent bits; a full adder's outputs then toggle half the time."""
+
+
+def _adder_activity(toggles: Activity) -> float:
+    """Transitions per cycle of an adder's two outputs together, each toggling half the time under random bits."""
+    return GLITCH * toggles.products / UNIFORM_PRODUCT_ACTIVITY
 
 
 def _largest(format: Integer) -> int:

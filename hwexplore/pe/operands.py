@@ -18,7 +18,7 @@ GLITCH = 560 / 212
 (Yosys 0.70 + ABC netlist): what a combinational node does per useful transition."""
 
 GAUSSIAN_CREST = 4.0
-"""Largest magnitude of a Gaussian operand tensor in standard deviations: the expected maximum of about 16,000 samples."""
+"""Largest magnitude of a Gaussian operand tensor, in standard deviations: the expected maximum of 16,000 samples."""
 
 DISTRIBUTIONS = ("gaussian", "uniform")
 SAMPLES = 4096
@@ -38,7 +38,9 @@ def activity(weight: Integer, activation: Integer, accumulator_bits: int, distri
         raise unknown("operand distribution", distribution, DISTRIBUTIONS)
     rng = np.random.default_rng(0)
     w, a = (_sample(format, distribution, rng) for format in (weight, activation))
-    w_ones, a_ones = (_bits(values, format.element_bits).mean(axis=0) for values, format in ((w, weight), (a, activation)))
+    w_ones, a_ones = (
+        _bits(values, format.element_bits).mean(axis=0) for values, format in ((w, weight), (a, activation))
+    )
     ones = np.outer(w_ones, a_ones)
     running = np.cumsum(w * a)
     toggles = np.diff(_bits(running, accumulator_bits).astype(np.int8), axis=0) != 0

@@ -42,7 +42,7 @@ class Constraint:
         name, comparison, number = match.groups()
         known = (*METRICS, *NUMERIC_PARAMETERS)
         if name not in known:
-            raise unknown(f"metric in constraint {text!r}:", name, known)
+            raise unknown("metric or numeric parameter", name, known)
         try:
             bound = float(number)
         except ValueError:

@@ -22,11 +22,11 @@ from hwexplore.workloads import Workload
 
 __all__ = ["CHUNK", "OBJECTIVES", "explore"]
 
-CHUNK = 8192
+CHUNK = 32768
 """Designs evaluated at a time; bounds the memory of a search whatever the size of its space."""
 OBJECTIVES = ("latency_s", "energy_j", "area_mm2", "error")
 
-Chunk = tuple[NDArray[np.int64], dict[str, NDArray[np.intp]], dict[str, NDArray[Any]]]
+Chunk = tuple[NDArray[np.int64], dict[str, NDArray[Any]]]
 
 
 def explore(
@@ -55,11 +55,12 @@ def explore(
     start = time.perf_counter()
     evaluated = feasible = 0
     try:
-        for ids, index, columns in _chunks(problem.evaluator, space.size, jobs):
+        for ids, columns in _chunks(problem.evaluator, space, jobs):
             if designs is not None:
-                designs.write(ids, index, columns)
+                designs.write(ids, columns)
             keep = columns["reason"] == 0
             if limits:
+                index = space.indices(ids)
                 sizes = {name: space.choices.numbers(name)[index[name]] for name in NUMERIC_PARAMETERS}
                 keep &= np.logical_and.reduce([limit.holds({**columns, **sizes}) for limit in limits])
             builder.add({name: column[keep] for name, column in {"id": ids, **columns}.items()})
@@ -76,12 +77,10 @@ def explore(
     return check_nonempty(front) if evaluated else front
 
 
-def _chunks(evaluate: DesignEvaluator, size: int, jobs: int) -> Iterator[Chunk]:
-    starts = range(0, size, CHUNK)
-    calls = (joblib.delayed(_evaluate)(evaluate, start, min(start + CHUNK, size)) for start in starts)
+def _chunks(evaluate: DesignEvaluator, space: Space, jobs: int) -> Iterator[Chunk]:
+    calls = (joblib.delayed(_evaluate)(evaluate, ids, mesh) for ids, mesh in space.blocks(CHUNK))
     yield from joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(calls)
 
 
-def _evaluate(evaluate: DesignEvaluator, start: int, stop: int) -> Chunk:
-    ids = np.arange(start, stop)
-    return ids, *evaluate(ids)
+def _evaluate(evaluate: DesignEvaluator, ids: NDArray[np.int64], mesh: dict[str, NDArray[np.intp]]) -> Chunk:
+    return ids, evaluate(mesh)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -39,31 +40,33 @@ class Problem:
     def error(self) -> NDArray[np.float64]:
         """Error of each [policy, pe]."""
         choices = self.space.choices.values
-        return np.array([[policy_error(self.workload, policy, pe) for pe in choices["pe"]] for policy in choices["policy"]])
+        return np.array(
+            [[policy_error(self.workload, policy, pe) for pe in choices["pe"]] for policy in choices["policy"]]
+        )
 
     @cached_property
     def evaluator(self) -> DesignEvaluator:
-        """Metrics of designs by number."""
-        return DesignEvaluator(self.space, Evaluator(self.model, self.fidelity), self.error)
+        """Metrics of designs by index."""
+        return DesignEvaluator(Evaluator(self.model, self.fidelity), self.error)
 
     def evaluate(self, ids: NDArray[np.int64]) -> pd.DataFrame:
         """Parameters and metrics of the designs numbered ``ids``; infeasible ones say why."""
-        _, columns = self.evaluator(ids)
+        columns = self.evaluator(self.space.indices(ids))
         reasons = np.array(REASONS, dtype=object)[columns.pop("reason")]
         return pd.DataFrame({"id": ids, **self.space.values(ids), **columns, "reason": reasons})
 
 
 @dataclass(frozen=True)
 class DesignEvaluator:
-    """Numbers of designs in, index columns and metric columns out; the error included."""
+    """Metric columns [design] of indices that broadcast to the designs; ``error`` [policy, pe] included."""
 
-    space: Space
     evaluator: Evaluator
     error: NDArray[np.float64]
 
-    def __call__(self, ids: NDArray[np.int64]) -> tuple[dict[str, NDArray[np.intp]], dict[str, NDArray[Any]]]:
-        index = self.space.indices(ids)
-        return index, {**self.evaluator(index), "error": self.error[index["policy"], index["pe"]]}
+    def __call__(self, index: Mapping[str, NDArray[np.intp]]) -> dict[str, NDArray[Any]]:
+        columns = {**self.evaluator(index), "error": self.error[index["policy"], index["pe"]]}
+        shape = np.broadcast_shapes(*(column.shape for column in columns.values()))
+        return {name: np.broadcast_to(column, shape).ravel() for name, column in columns.items()}
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class Front:
         return self._frame.copy()
 
     def representatives(self, most: int = 20) -> NDArray[np.intp]:
-        """Up to ``most`` rows that span the front: the best of each objective, then always the farthest from those taken.
+        """Up to ``most`` rows that span the front: the best of each objective, then the farthest from those taken.
 
         Distances are between ranks, so that no objective's unit or skew decides.
         """
@@ -170,7 +173,6 @@ def check_nonempty(front: Front) -> Front:
         reason = sample["reason"].value_counts().index[0]
         raise InputError(f"no design of the space is feasible; most often {reason}")
     limits = ", ".join(
-        f"{c.name} ranges from {possible[c.name].min():.4g} to {possible[c.name].max():.4g}"
-        for c in front.constraints
+        f"{c.name} ranges from {possible[c.name].min():.4g} to {possible[c.name].max():.4g}" for c in front.constraints
     )
     raise InputError(f"no design meets {' and '.join(map(str, front.constraints))}: {limits}")

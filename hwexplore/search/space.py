@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomllib
 from numpy.typing import NDArray
 
 from hwexplore.accelerator import PARAMETERS, Choices
@@ -64,6 +64,22 @@ class Space:
     def indices(self, ids: NDArray[np.int64]) -> dict[str, NDArray[np.intp]]:
         """For each parameter the index of its value in the designs numbered ``ids`` [design]."""
         return dict(zip(PARAMETERS, np.unravel_index(ids, self.shape), strict=True))
+
+    def blocks(self, most: int) -> Iterator[tuple[NDArray[np.int64], dict[str, NDArray[np.intp]]]]:
+        """The space in blocks of at most ``most`` designs: their numbers, ascending, and an open mesh of indices."""
+        shape = self.shape
+        axis, inner = len(shape), 1
+        while axis and inner * shape[axis - 1] <= most:
+            axis -= 1
+            inner *= shape[axis]
+        step = most // inner
+        for outer in np.ndindex(shape[: max(axis - 1, 0)]):
+            for first in range(0, shape[axis - 1] if axis else 1, step):
+                split = [np.arange(first, min(first + step, shape[axis - 1]))] if axis else []
+                axes = [*([i] for i in outer), *split, *(np.arange(n) for n in shape[axis:])]
+                start = np.ravel_multi_index([int(a[0]) for a in axes], shape)
+                ids = start + np.arange(prod(len(a) for a in axes))
+                yield ids, dict(zip(PARAMETERS, np.ix_(*axes), strict=True))
 
     def values(self, ids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """For each parameter its value in the designs numbered ``ids`` [design]; PEs and policies as text."""

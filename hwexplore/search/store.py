@@ -30,6 +30,7 @@ class DesignFile:
 
     def __init__(self, path: str | Path, space: Space) -> None:
         self.path = Path(path)
+        self._space = space
         self._labels = {name: pa.array(space.labels(name)) for name in space.choices.values}
         self._writer: pq.ParquetWriter | None = None
         try:
@@ -37,8 +38,9 @@ class DesignFile:
         except OSError as error:
             raise InputError(f"output {path} cannot be written: {error.strerror}") from None
 
-    def write(self, ids: NDArray[np.int64], index: Mapping[str, NDArray[np.intp]], columns: Mapping[str, NDArray[Any]]) -> None:
-        """Append the designs ``ids`` with their parameter indices and metrics."""
+    def write(self, ids: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> None:
+        """Append the designs ``ids`` with their metrics [design]."""
+        index = self._space.indices(ids)
         parameters = {
             name: pa.DictionaryArray.from_arrays(pa.array(index[name].astype(np.int32)), labels)
             for name, labels in self._labels.items()
@@ -58,14 +60,16 @@ class DesignFile:
     def __enter__(self) -> DesignFile:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close({})
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
     """What an exploration wrote about itself: space, workload, technology, objectives, constraints, front ids."""
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        metadata = pq.read_metadata(path).metadata or {}
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{path} is not a readable Parquet file: {error}") from None
     if KEY.encode() not in metadata:

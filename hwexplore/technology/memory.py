@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,9 +19,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SramLaw:
-    """SRAM macros of one technology: log2 of each quantity is a polynomial in s = log2(size_bytes), w = log2(word_bits).
+    """SRAM macros of one technology: log2 of each quantity is a polynomial in log2 of size_bytes, s, and word_bits, w.
 
-    Coefficients are those of 1, s, s^2, w, s*w. All methods broadcast ``size_bytes`` and ``word_bits``.
+    Coefficients are those of 1, s, s^2, w, s*w; ``anchor`` multiplies the polynomial by what real macros take more than
+    the sweep it was fitted to. All methods broadcast ``size_bytes`` and ``word_bits``.
     """
 
     coefficients: dict[str, tuple[float, ...]]
@@ -27,6 +30,8 @@ class SramLaw:
     word_bits: tuple[float, float]
     residual: dict[str, dict[str, float]]
     source: str
+    anchor: Mapping[str, float] = field(default_factory=lambda: defaultdict(lambda: 1.0))
+    anchor_source: str = ""
 
     def check(self, size_bytes: ArrayLike, word_bits: ArrayLike) -> None:
         """Raise InputError where a macro is outside the range that the law was fitted on."""
@@ -44,7 +49,7 @@ class SramLaw:
         """``quantity`` (read_pj, write_pj, leakage_mw, area_um2, access_ns) of a macro, unchecked."""
         s, w = np.log2(np.asarray(size_bytes, float)), np.log2(np.asarray(word_bits, float))
         one, size, size2, word, cross = self.coefficients[quantity]
-        return np.asarray(np.exp2(one + size * s + size2 * s**2 + word * w + cross * s * w))
+        return np.asarray(self.anchor[quantity] * np.exp2(one + size * s + size2 * s**2 + word * w + cross * s * w))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
@@ -10,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
+import tomllib
 from numpy.typing import ArrayLike
 
 from hwexplore.errors import InputError, unknown
@@ -44,7 +44,7 @@ class Primitive:
 
 @dataclass(frozen=True)
 class VectorUnit:
-    """One lane of the vector unit: an FP16 multiplier and adder that does one operation (or one multiply-add) a cycle."""
+    """One lane of the vector unit: an FP16 multiplier and adder, one operation (or one multiply-add) a cycle."""
 
     area_um2: float
     energy_pj: float
@@ -153,10 +153,7 @@ class Technology:
             primitives={name: scale_primitive(name, primitive) for name, primitive in self.primitives.items()},
             sram_law=replace(
                 self.sram_law,
-                coefficients={
-                    quantity: (first + float(np.log2(sram_factor[quantity])), *rest)
-                    for quantity, (first, *rest) in self.sram_law.coefficients.items()
-                },
+                anchor={name: value * sram_factor[name] for name, value in self.sram_law.anchor.items()},
             ),
             drams={
                 name: replace(
@@ -211,6 +208,8 @@ def _from_table(table: Mapping[str, Any]) -> Technology:
             word_bits=tuple(sram["word_bits"]),
             residual=sram["residual"],
             source=sram["source"],
+            anchor={quantity: sram["anchor"][quantity] for quantity in quantities},
+            anchor_source=sram["anchor"]["source"],
         ),
         drams={name: Dram(name=name, **record) for name, record in table["dram"].items()},
         vector_unit=VectorUnit(**table["vector_unit"]),

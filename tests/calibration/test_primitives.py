@@ -160,15 +160,17 @@ def test_flip_flop_by_hand(small: Library) -> None:
 
 
 def test_the_smallest_usable_cell_is_taken(tmp_path: Path) -> None:
+    known = arc("A", 1, 1) + power(1, 1, "A")
+    clocked = arc("K", 1, 1) + power(1, 1, "K")
+    state = 'ff (IQ, IQN) { clocked_on : "K"; next_state : "D"; clear : "R"; }'
     rivals = {
-        "larger": cell("IV4", 1.5, inputs("A"), output("Y", "!A", arc("A", 1, 1), power(1, 1, "A"))),
-        "barred": "cell (IVX) { dont_use : true; area : 0.1; " + inputs("A") + output("Y", "!A") + "}",
-        "tristate": cell(
-            "IVZ", 0.1, inputs("A"), 'pin (Y) { direction : output; function : "!A"; three_state : "A"; }'
-        ),
-        "buffer": cell("BUF", 0.1, inputs("A"), output("Y", "A")),
-        "latch": cell("LAT", 0.1, inputs("A"), "latch (IQ, IQN) { }", output("Y", "!A")),
-        "reset": cell("DFR", 0.1, inputs("DKR"), 'ff (IQ, IQN) { clocked_on : "K"; next_state : "D"; clear : "R"; }'),
+        "larger": cell("IV4", 1.5, inputs("A"), output("Y", "!A", known)),
+        "barred": "cell (IVX) { dont_use : true; area : 0.1; " + inputs("A") + output("Y", "!A", known) + "}",
+        "untimed": cell("IVU", 0.1, inputs("A"), output("Y", "!A")),
+        "tristate": cell("IVZ", 0.1, inputs("A"), output("Y", "!A", 'three_state : "A";', known)),
+        "buffer": cell("BUF", 0.1, inputs("A"), output("Y", "A", known)),
+        "latch": cell("LAT", 0.1, inputs("A"), "latch (IQ, IQN) { }", output("Y", "!A", known)),
+        "reset": cell("DFR", 0.1, inputs("DKR"), state, output("Q", "IQ", clocked)),
         "filler": cell("FILL", 0.1),
     }
     small = library(tmp_path, rivals | LIBRARY)
@@ -179,7 +181,7 @@ def test_the_smallest_usable_cell_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("primitive", PRIMITIVES)
 def test_a_library_without_the_cell_says_so(tmp_path: Path, primitive: str) -> None:
     small = library(tmp_path, {name: text for name, text in LIBRARY.items() if name != primitive})
-    with pytest.raises(InputError, match=f"library small has no cell that is a plain {primitive}"):
+    with pytest.raises(InputError, match=f"library small has no characterised cell that is a plain {primitive}"):
         characterise(small, OperatingPoint(slew_ps=10, load_ff=5))
 
 

@@ -1,0 +1,32 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: explore test test-all lint clean
+
+explore: .venv/installed
+	$(BIN)/hwexplore explore llama-2-7b --phase decode --technology nangate45 --out report.html
+
+test: lint
+	$(BIN)/pytest -m "not slow" --cov --cov-report=term
+
+test-all: lint
+	$(BIN)/pytest --cov --cov-report=term
+
+lint: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+.venv/installed-test: .venv/installed pyproject.toml
+	$(BIN)/pip install --quiet --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,5 @@
+"""The ``hwexplore`` command."""
+
+from hwexplore.cli.main import main
+
+__all__ = ["main"]

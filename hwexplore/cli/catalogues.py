@@ -1,0 +1,195 @@
+"""``list`` and ``show`` of formats, PEs, technologies and workloads."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from hwexplore import technology as technologies
+from hwexplore import workloads
+from hwexplore.cli.console import output, print_json, print_table
+from hwexplore.cli.options import Batch, Context, Phase, TechnologyName
+from hwexplore.formats import Format, Integer, Minifloat, catalog
+from hwexplore.pe import PE
+from hwexplore.search import Space
+from hwexplore.technology import Interval
+from hwexplore.workloads import Policy
+
+__all__ = ["APPS"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _app(noun: str) -> typer.Typer:
+    return typer.Typer(help=f"List the {noun}, or show one.", no_args_is_help=True)
+
+
+formats, pes, nodes, networks = (_app(noun) for noun in ("number formats", "PE families", "technologies", "workloads"))
+APPS = {"formats": formats, "pe": pes, "technology": nodes, "workloads": networks}
+
+
+def _print(rows: list[dict[str, Any]], title: str, json: bool) -> None:
+    if json:
+        print_json(rows)
+    else:
+        print_table(title, list(rows[0]), [[_text(value) for value in row.values()] for row in rows])
+
+
+def _text(value: Any) -> str:
+    return f"{value:,.10g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+@formats.command("list")
+def list_formats(json: Json = False) -> None:
+    """List the named formats. Example: hwexplore formats list"""
+    rows = [
+        {
+            "name": name,
+            "bits": format.bits,
+            "element": str(format.element),
+            "block": format.block,
+            "packed": format.packed_bits(),
+        }
+        for name, format in catalog().items()
+    ]
+    _print(rows, "formats: stored bits per element, ideal and packed into 32-bit words", json)
+
+
+@formats.command("show")
+def show_format(name: Annotated[str, typer.Argument(help="As in e4m3, int4_g128, mxfp4.")], json: Json = False) -> None:
+    """Show one format. Example: hwexplore formats show mxfp4"""
+    format = Format.parse(name)
+    element = format.element
+    facts: dict[str, Any] = {"name": str(format), **format.to_dict()}
+    facts |= {"bits": format.bits, "packed bits (32-bit words)": format.packed_bits()}
+    if isinstance(element, Integer):
+        facts |= {"element minimum": element.min_value, "element maximum": element.max_value}
+    elif isinstance(element, Minifloat):
+        facts |= {
+            "element maximum": element.max,
+            "element smallest normal": element.smallest_normal,
+            "element smallest subnormal": element.smallest_subnormal,
+        }
+    _print_facts(facts, str(format), json)
+
+
+@pes.command("list")
+def list_pes(json: Json = False) -> None:
+    """List the PE families, and the PEs of the default space. Example: hwexplore pe list"""
+    rows = [{"family": pe.family, "pe": str(pe)} for pe in Space.default().choices.values["pe"]]
+    _print(rows, f"PE families: {', '.join(PE.families())}; PEs of the default space", json)
+
+
+@pes.command("show")
+def show_pe(
+    name: Annotated[str, typer.Argument(metavar="PE", help='As in "mac(int8, int8, acc=int32)".')],
+    technology: TechnologyName = "nangate45",
+    period_ps: Annotated[
+        float | None, typer.Option(help="Clock period to meet; the smallest structure without it.")
+    ] = None,
+    operands: Annotated[
+        str, typer.Option(help="Distribution behind the activities: gaussian or uniform.")
+    ] = "gaussian",
+    json: Json = False,
+) -> None:
+    """Show what a PE costs, down to the last adder. Example: hwexplore pe show "mac(int4, int8, acc=int32)\""""
+    pe = PE.parse(name)
+    node = technologies.load(technology)
+    cost = pe.cost(node, period_ps=period_ps, operands=operands)
+    facts = {
+        name: asdict(value) if isinstance(value, Interval) and json else value
+        for name, value in vars(cost).items()
+        if name != "bill"
+    }
+    lines = [
+        {
+            "part": item.part,
+            "primitive": item.primitive,
+            "count": item.count,
+            "transitions/cycle": round(item.activity, 4),
+            "area_um2": round(item.count * node.primitives[item.primitive].area_um2, 2),
+            "why": item.why,
+        }
+        for item in cost.bill
+    ]
+    path = [{"part": s.part, "primitive": s.primitive + " carry" * s.carry, "count": s.count} for s in cost.bill.path]
+    if json:
+        print_json({"pe": str(pe), "technology": node.name, **facts, "bill": lines, "path": path})
+        return
+    _print_facts(facts, f"{pe} on {node.name}: 50 % [5 % .. 95 %]", json)
+    _print(lines, "bill of hardware", json)
+    _print(path, "critical path, after the clock-to-output delay", json)
+
+
+@nodes.command("list")
+def list_technologies(json: Json = False) -> None:
+    """List the technologies. Example: hwexplore technology list"""
+    loaded = [technologies.load(name) for name in technologies.names()]
+    rows = [
+        {"name": t.name, "nm": t.node_nm, "V": t.voltage, "C": t.temperature_c, "description": t.description}
+        for t in loaded
+    ]
+    _print(rows, "technologies", json)
+
+
+@nodes.command("show")
+def show_technology(name: str, json: Json = False) -> None:
+    """Show every coefficient of a technology with its source. Example: hwexplore technology show nangate45"""
+    node = technologies.load(name)
+    rows = list(technologies.coefficients(node))
+    if json:
+        print_json([asdict(row) for row in rows])
+        return
+    _print(
+        [{"name": r.name, "value": r.value, "unit": r.unit, "spread": r.spread, "source": r.source} for r in rows],
+        node.description,
+        json,
+    )
+    for key, text in node.sources.items():
+        output.print(f"{key}: {text}", markup=False, highlight=False, soft_wrap=True)
+    for factor, sigma in node.spread.items():
+        output.print(
+            f"spread {factor}: log-normal, sigma {sigma:g}: {node.spread_sources[factor]}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@networks.command("list")
+def list_workloads(json: Json = False) -> None:
+    """List the workloads of the catalogue. Example: hwexplore workloads list"""
+    loaded = [workloads.load(name) for name in workloads.names()]
+    _print(
+        [{"name": w.name, "parameters": w.parameters, "active": w.active_parameters} for w in loaded], "workloads", json
+    )
+
+
+@networks.command("show")
+def show_workload(
+    name: Annotated[str, typer.Argument(help="Catalogue name or a config.json.")],
+    phase: Phase = "decode",
+    batch: Batch = 1,
+    context: Context = 2048,
+    policy: Annotated[str, typer.Option(help="Formats of weights/activations/KV cache.")] = "fp16/fp16/fp16",
+    json: Json = False,
+) -> None:
+    """Show the operators of a workload under a policy.
+
+    Example: hwexplore workloads show llama-2-7b --policy int4_g128/int8/int8
+    """
+    workload = workloads.load(name, phase=phase, batch=batch, context=context)
+    frame = workload.to_frame(Policy.parse(policy))
+    rows = [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
+    setting = f"{workload.name} {phase}, batch {batch}, context {context}, {policy}"
+    title = f"{setting}: {workload.parameters:,} parameters; a row per operator, of which there are 'count'"
+    _print(rows, title, json)
+
+
+def _print_facts(facts: dict[str, Any], title: str, json: bool) -> None:
+    if json:
+        print_json(facts)
+    else:
+        print_table(title, ["", "value"], [[name, _text(value)] for name, value in facts.items()])

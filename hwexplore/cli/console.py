@@ -1,0 +1,39 @@
+"""Where the commands print, and how they print tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+
+__all__ = ["errors", "output", "print_json", "print_table"]
+
+output = Console()
+errors = Console(stderr=True)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print ``rows``; a column of numbers is set flush right. A narrow terminal does not squeeze the table."""
+    table = Table(
+        title=title, title_justify="left", header_style="bold", row_styles=["", "dim"] if len(rows) > 8 else None
+    )
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if all(_numeric(row[number]) for row in rows) else "left")
+    for row in rows:
+        table.add_row(*(cell.replace("[", r"\[") for cell in row))
+    width = Measurement.get(output, output.options.update(width=1000), table).maximum
+    Console(width=max(output.width, width)).print(table)
+
+
+def print_json(data: Any) -> None:
+    """Print ``data`` as JSON."""
+    typer.echo(json.dumps(data, indent=2, allow_nan=False))
+
+
+def _numeric(text: str) -> bool:
+    return text[:1].isdigit() or not text

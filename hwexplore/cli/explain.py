@@ -1,0 +1,138 @@
+"""``hwexplore explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hwexplore import technology as technologies
+from hwexplore import workloads
+from hwexplore.accelerator import METRICS
+from hwexplore.cli.console import print_json, print_table
+from hwexplore.cli.options import Batch, Context, Phase, SpaceFile, TechnologyName, load_space
+from hwexplore.errors import InputError
+from hwexplore.report import describe
+from hwexplore.search import Problem, Space, read_metadata
+
+__all__ = ["explain"]
+
+
+def explain(
+    design: Annotated[
+        str, typer.Argument(help="Design id, or with --from 'row:N', row N (from 0) of that run's front.")
+    ],
+    workload: Annotated[str, typer.Option(help="Catalogue name or a config.json.")] = "llama-2-7b",
+    phase: Phase = "decode",
+    batch: Batch = 1,
+    context: Context = 2048,
+    technology: TechnologyName = "nangate45",
+    space: SpaceFile = None,
+    from_file: Annotated[
+        Path | None, typer.Option("--from", help="Parquet file of a run; replaces all the other options.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Open one design: time, energy and area of every part, down to the last adder.
+
+    Example: hwexplore explain 93818 --workload llama-2-7b --phase decode
+    """
+    front: list[int] = []
+    if from_file is None:
+        network = workloads.load(workload, phase=phase, batch=batch, context=context)
+        problem = Problem(load_space(space), network, technologies.load(technology))
+    else:
+        run = read_metadata(from_file)
+        network = workloads.load(run["workload"], phase=run["phase"], batch=run["batch"], context=run["context"])
+        problem = Problem(Space.parse(run["space"]), network, technologies.load(run["technology"]))
+        front = run["front"]
+    facts = describe(problem, [_number(design, front)])[0]
+    if json:
+        print_json(facts)
+    else:
+        _print(facts, problem)
+
+
+def _number(design: str, front: list[int]) -> int:
+    kind, _, number = design.rpartition(":")
+    if kind not in ("", "row") or not number.isdecimal():
+        raise InputError(f"design {design!r} is neither an id, such as 93818, nor a row of a front, such as row:0")
+    if kind == "":
+        return int(number)
+    if not front:
+        raise InputError(f"design {design!r} counts the rows of a front; name its Parquet file with --from")
+    if int(number) >= len(front):
+        raise InputError(f"design {design!r}: that front has {len(front)} rows, 0 to {len(front) - 1}")
+    return front[int(number)]
+
+
+def _print(facts: Mapping[str, Any], problem: Problem) -> None:
+    network = problem.workload
+    setting = (
+        f"{network.name} {network.phase}, batch {network.batch}, context {network.context}, {problem.technology.name}"
+    )
+    print_table(
+        f"design {facts['id']} on {setting}",
+        ["parameter", "value"],
+        [[k, str(v)] for k, v in facts["parameters"].items()],
+    )
+    rows = []
+    for name, value in facts["metrics"].items():
+        low, _, high = facts["intervals"].get(name, ("", "", ""))
+        rows.append(
+            [name, METRICS[name][0], *(f"{v:.5g}" if v != "" else "" for v in (value, low, high)), METRICS[name][1]]
+        )
+    print_table("metrics", ["metric", "unit", "value", "5 %", "95 %", "meaning"], rows)
+    _print_operators(facts["operators"])
+    _print_shares("energy", "J", facts["energy_j"])
+    _print_shares("area", "mm2", facts["area_mm2"])
+    _print_pe(facts)
+
+
+def _print_operators(operators: Mapping[str, Any]) -> None:
+    columns = {
+        "operator": operators["name"],
+        "count": operators["count"],
+        "runs on": operators["unit"],
+        "bound by": operators["bound"],
+        "total ms": [f"{1e3 * s:.4g}" for s in operators["total_s"]],
+        "share %": [f"{100 * share:.1f}" for share in operators["share"]],
+        **{f"{term} us": [f"{1e6 * s:.4g}" for s in values] for term, values in operators["seconds"].items()},
+        "MACs": [f"{macs:.4g}" for macs in operators["macs"]],
+        "DRAM bytes": [f"{moved:.4g}" for moved in operators["dram_bytes"]],
+        "MAC or op/byte": ["" if i is None else f"{i:.4g}" for i in operators["intensity"]],
+    }
+    rows = [[str(cell) for cell in row] for row in zip(*columns.values(), strict=True)]
+    print_table("operators: times of one of 'count', which run one after the other", list(columns), rows)
+
+
+def _print_shares(noun: str, unit: str, terms: Mapping[str, float]) -> None:
+    total = sum(terms.values())
+    rows = [[term, f"{value:.4g}", f"{100 * value / total:.1f}"] for term, value in terms.items()]
+    print_table(f"{noun} by part", ["part", unit, "%"], [*rows, ["total", f"{total:.4g}", "100"]])
+
+
+def _print_pe(facts: Mapping[str, Any]) -> None:
+    pe = facts["pe"]
+    title = f"one of {facts['pe_instances']:,} {pe['text']}, {pe['adder']} adder"
+    bill = {
+        "part": pe["bill"]["part"],
+        "primitive": pe["bill"]["primitive"],
+        "count": [f"{count:g}" for count in pe["bill"]["count"]],
+        "toggles/cycle": [f"{activity:.3f}" for activity in pe["bill"]["activity"]],
+        **{
+            f"{unit}": [f"{scale * value:.4g}" for value in pe["bill"][name]]
+            for name, unit, scale in (("area_um2", "um2", 1), ("dynamic_pj", "fJ", 1e3), ("clock_pj", "clock fJ", 1e3))
+        },
+        "why": pe["bill"]["why"],
+    }
+    print_table(f"{title}: bill of hardware", list(bill), list(zip(*bill.values(), strict=True)))
+    path = pe["path"]
+    stages = [
+        [part, primitive, f"{count:g}", f"{delay:.0f}"]
+        for part, primitive, count, delay in zip(*path.values(), strict=True)
+    ]
+    total = f"critical path: {sum(path['delay_ps']):.0f} ps of the {pe['period_ps']:.0f} ps period"
+    print_table(f"{title}: {total}", ["part", "primitive", "in series", "ps"], stages)

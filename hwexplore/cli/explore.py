@@ -1,0 +1,112 @@
+"""``hwexplore explore``."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from hwexplore import report, workloads
+from hwexplore.cli.console import errors, output
+from hwexplore.cli.front import print_front
+from hwexplore.cli.options import Batch, Context, FidelityOption, Phase, SpaceFile, TechnologyName, load_space
+from hwexplore.errors import InputError
+from hwexplore.search import OBJECTIVES, DesignFile, Front
+from hwexplore.search import explore as search
+
+__all__ = ["explore"]
+
+
+def explore(
+    workload: Annotated[str, typer.Argument(help="Catalogue name (see 'hwexplore workloads list') or a config.json.")],
+    phase: Phase = "decode",
+    batch: Batch = 1,
+    context: Context = 2048,
+    technology: TechnologyName = "nangate45",
+    space: SpaceFile = None,
+    objective: Annotated[list[str], typer.Option(help="Metric of the front; repeat for several.")] = list(OBJECTIVES),  # noqa: B006
+    constraint: Annotated[list[str], typer.Option(help="As in 'area_mm2 < 50'; repeat for several.")] = [],  # noqa: B006
+    fidelity: FidelityOption = "tile",
+    out: Annotated[
+        list[Path],
+        typer.Option(help="FILE.html for a report, FILE.parquet for every evaluated design; repeat for both."),
+    ] = [],  # noqa: B006
+    jobs: Annotated[int, typer.Option(help="Chunks evaluated at a time; -1 for all cores.")] = -1,
+) -> None:
+    """Search a design space exhaustively and print its Pareto front.
+
+    Example: hwexplore explore llama-2-7b --phase decode --constraint "area_mm2 < 50" --out report.html
+    """
+    if jobs == 0:
+        raise InputError("jobs = 0 evaluates nothing; give a number of chunks, or -1 for all cores")
+    network = workloads.load(workload, phase=phase, batch=batch, context=context)
+    designs = load_space(space)
+    pages, tables = _sorted_outputs(out)
+    with ExitStack() as stack:
+        file = stack.enter_context(DesignFile(tables[0], designs)) if tables else None
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=errors,
+            transient=True,
+            disable=not errors.is_terminal,
+        )
+        stack.enter_context(bar)
+        task = bar.add_task("designs", total=designs.size)
+        front = search(
+            designs,
+            network,
+            objective,
+            constraint,
+            technology,
+            fidelity,
+            designs=file,
+            progress=lambda done: bar.update(task, completed=done),
+            jobs=jobs,
+        )
+        if file is not None:
+            file.close(_metadata(front, workload))
+    print_front(front)
+    for page in pages:
+        report.write_report(front, page)
+    for path in out:
+        output.print(f"wrote {path}", markup=False, highlight=False)
+    if not front.complete:
+        raise typer.Exit(130)
+
+
+def _sorted_outputs(out: list[Path]) -> tuple[list[Path], list[Path]]:
+    pages = [path for path in out if path.suffix in (".html", ".htm")]
+    tables = [path for path in out if path.suffix == ".parquet"]
+    for path in out:
+        if path not in pages and path not in tables:
+            raise InputError(f"output {path} has suffix {path.suffix!r}; known: .html and .parquet")
+        if not path.parent.is_dir():
+            raise InputError(f"output {path} cannot be written: there is no folder {path.parent}")
+        if path.is_dir():
+            raise InputError(f"output {path} cannot be written: it is a folder")
+    if len(tables) > 1:
+        raise InputError(f"two Parquet outputs, {tables[0]} and {tables[1]}; one holds every design")
+    return pages, tables
+
+
+def _metadata(front: Front, workload: str) -> dict[str, object]:
+    problem = front.problem
+    return {
+        "space": problem.space.to_toml(),
+        "workload": workload,
+        "phase": problem.workload.phase,
+        "batch": problem.workload.batch,
+        "context": problem.workload.context,
+        "technology": problem.technology.name,
+        "fidelity": problem.fidelity,
+        "objectives": list(front.objectives),
+        "constraints": [str(constraint) for constraint in front.constraints],
+        "front": front.ids.tolist(),
+        "complete": front.complete,
+    }

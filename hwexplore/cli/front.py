@@ -1,0 +1,73 @@
+"""A front in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hwexplore.cli.console import output, print_table
+from hwexplore.search import Front
+
+__all__ = ["print_front"]
+
+HEADINGS = (
+    *("id", "weights/activations/KV\nPE", "array, clock\nvector lanes", "SRAM\nDRAM"),
+    *("latency ms", "energy mJ", "area mm2", "error", "tokens/s", "mJ/token", "TOPS/W"),
+)
+
+
+def print_front(front: Front) -> None:
+    """Up to 20 representative designs, how the search went, and the parameters that the front does not vary."""
+    problem = front.problem
+    if not len(front):
+        output.print("interrupted before the first designs were evaluated")
+        return
+    rows = front.representatives(20)
+    texts = [_row(row) for row in front.to_frame().iloc[rows].to_dict("records")]
+    workload = problem.workload
+    title = (
+        f"{workload.name} {workload.phase}, batch {workload.batch}, context {workload.context}, "
+        f"on {problem.technology.name}: "
+        f"{len(rows)} of {len(front)} designs on the front of {', '.join(front.objectives)}"
+    )
+    print_table(title, HEADINGS, texts)
+    intervals = front.intervals(rows)
+    output.print(
+        "90 % intervals, as factors of the values above (joint draws, median over these designs): "
+        + "; ".join(
+            f"{name} {np.median(i.low / np.asarray(i.mid)):.2f} .. {np.median(i.high / np.asarray(i.mid)):.2f}"
+            for name, i in intervals.items()
+        ),
+        highlight=False,
+        soft_wrap=True,
+    )
+    state = (
+        "" if front.complete else f" of {problem.space.size:,}; interrupted, the front is that of what was evaluated"
+    )
+    output.print(
+        f"{front.evaluated:,} designs evaluated in {front.seconds:.1f} s ({front.evaluated / front.seconds:,.0f}/s), "
+        f"{front.feasible:,} feasible{state}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for name, why in front.inert().items():
+        output.print(f"inert parameter {name}: {why}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _row(design: Mapping[str, Any]) -> list[str]:
+    clock = design["clock_mhz"] if design["clock_mhz"] == "max" else f"{design['clock_mhz']} MHz"
+    return [
+        str(design["id"]),
+        f"{design['policy']}\n{design['pe']}",
+        f"{design['rows']} x {design['cols']} {design['dataflow']}, {clock}\n{design['vector_lanes']} lanes",
+        f"{design['sram_kib']} KiB\n{design['channels']} x {design['dram']}",
+        f"{1e3 * design['latency_s']:.4g}",
+        f"{1e3 * design['energy_j']:.4g}",
+        f"{design['area_mm2']:.4g}",
+        f"{design['error']:.2e}",
+        f"{design['tokens_per_s']:.4g}",
+        f"{1e3 * design['j_per_token']:.4g}",
+        f"{design['tops_per_w']:.3g}",
+    ]

@@ -1,0 +1,51 @@
+"""Entry point: assembles the commands and turns bad input into one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import hwexplore
+from hwexplore.cli import catalogues
+from hwexplore.cli.console import errors
+from hwexplore.cli.explain import explain
+from hwexplore.cli.explore import explore
+from hwexplore.errors import InputError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Which number format on which hardware: models, RTL and Pareto search for AI accelerators.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(explore)
+app.command()(explain)
+for name, catalogue in catalogues.APPS.items():
+    app.add_typer(catalogue, name=name)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hwexplore {hwexplore.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except InputError as error:
+        errors.print(f"hwexplore: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)

@@ -1,0 +1,44 @@
+"""A PE's bill of hardware, priced line by line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hwexplore.accelerator import Model
+from hwexplore.accelerator.tables import operand_registers
+from hwexplore.technology import Bill
+
+__all__ = ["describe_pe"]
+
+
+def describe_pe(model: Model, pe: int, clock: int) -> dict[str, Any]:
+    """One instance, as it stands in the array, of the PE with index ``pe`` at the clock with index ``clock``.
+
+    ``adder`` is the structure chosen for the clock. ``bill`` has a list per column, an entry per item: ``area_um2``,
+    ``leakage_uw`` and energies of all ``count`` primitives, ``dynamic_pj`` and ``clock_pj`` per cycle in which the PE
+    works. ``path`` is the critical path from register to register, stage by stage in ``delay_ps``.
+    """
+    description = model.choices.values["pe"][pe]
+    adder = model.pes.adders[pe][clock]
+    bill = description.bills("gaussian")[adder]
+    price = model.technology.price
+    items = [*bill, *operand_registers(description)]
+    prices = [price(Bill((item,), ())) for item in items]
+    registers_ps = price(Bill((), ())).delay_ps
+    stages_ps = [price(Bill((), (stage,))).delay_ps - registers_ps for stage in bill.path]
+    return {
+        "text": str(description),
+        "adder": adder,
+        "macs_per_cycle": description.macs_per_cycle,
+        "period_ps": float(model.pes.period_s[pe, clock]) * 1e12,
+        "bill": {
+            **{name: [getattr(item, name) for item in items] for name in ("part", "primitive", "count", "activity", "why")},
+            **{name: [getattr(p, name) for p in prices] for name in ("area_um2", "dynamic_pj", "clock_pj", "leakage_uw")},
+        },
+        "path": {
+            "part": ["registers", *(stage.part for stage in bill.path)],
+            "primitive": ["flip_flop", *(stage.primitive for stage in bill.path)],
+            "count": [1, *(stage.count for stage in bill.path)],
+            "delay_ps": [registers_ps, *stages_ps],
+        },
+    }

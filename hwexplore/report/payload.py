@@ -1,0 +1,171 @@
+"""What the page shows, as one JSON-able value."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from hwexplore.accelerator import METRICS, PARAMETERS
+from hwexplore.report.describe import OPERATOR_FIELDS, describe
+from hwexplore.search import MAXIMISED, Front, Space
+from hwexplore.technology import Technology, coefficients
+
+__all__ = ["DETAILED", "LABELS", "UNITS", "payload"]
+
+DETAILED = 400
+"""Designs that the page opens up; the others show their metrics only."""
+DETAILED_ROWS = 9600
+"""Bound on designs times operators that the page opens up, so that long networks keep the page small."""
+DIGITS = 5
+"""Significant digits of the numbers on the page."""
+
+LABELS = {
+    "pe": "PE",
+    "cols": "columns",
+    "clock_mhz": "clock",
+    "vector_lanes": "vector lanes",
+    "sram_kib": "buffer",
+    "dram": "DRAM",
+    "channels": "DRAM channels",
+    "policy": "policy",
+    "latency_s": "latency",
+    "energy_j": "energy",
+    "area_mm2": "area",
+    "power_w": "power",
+    "tokens_per_s": "token rate",
+    "j_per_token": "energy per token",
+    "tops": "throughput",
+    "tops_per_w": "efficiency",
+    "tops_per_mm2": "density",
+    "edp_js": "energy x delay",
+    "error": "error (NSR)",
+}
+UNITS = {"clock_mhz": "MHz", "sram_kib": "KiB", **{name: unit.replace("mm2", "mm²") for name, (unit, _) in METRICS.items()}}
+
+
+def payload(front: Front) -> dict[str, Any]:
+    """Head, columns, rows, details, PEs, operators and coefficients of the page.
+
+    ``rows`` has a list per column, an entry per design of the front; ``details`` are those of up to ``DETAILED`` designs
+    that span it, each with its ``row`` and, in ``pe``, the index of its PE in ``pes``.
+    """
+    problem = front.problem
+    most = max(1, min(DETAILED, DETAILED_ROWS // len(problem.workload.operators)))
+    detailed = front.representatives(most)
+    designs = describe(problem, front.ids[detailed]) if len(detailed) else []
+    pes = list({id(design["pe"]): design["pe"] for design in designs}.values())
+    details = [
+        {
+            "row": int(row),
+            "intervals": design["intervals"],
+            "operators": {name: column for name, column in design["operators"].items() if name not in OPERATOR_FIELDS},
+            **{name: design[name] for name in ("energy_j", "area_mm2", "roofline", "pe_instances")},
+            "pe": next(i for i, pe in enumerate(pes) if pe is design["pe"]),
+        }
+        for row, design in zip(detailed, designs, strict=True)
+    ]
+    frame = front.to_frame()
+    return _compact(
+        {
+            "head": _head(front),
+            "columns": _columns(front),
+            "rows": {name: frame[name].tolist() for name in frame},
+            "details": details,
+            "pes": pes,
+            "operators": designs[0]["operators"] if designs else {},
+            "coefficients": _coefficients(problem.technology),
+        }
+    )
+
+
+def _head(front: Front) -> dict[str, Any]:
+    problem, workload = front.problem, front.problem.workload
+    return {
+        "version": version("hwexplore"),
+        "workload": workload.name,
+        "phase": workload.phase,
+        "batch": workload.batch,
+        "context": workload.context,
+        "parameters": workload.parameters,
+        "technology": problem.technology.name,
+        "technology_description": problem.technology.description,
+        "fidelity": problem.fidelity,
+        "space": problem.space.size,
+        "evaluated": front.evaluated,
+        "feasible": front.feasible,
+        "complete": front.complete,
+        "objectives": list(front.objectives),
+        "constraints": [str(constraint) for constraint in front.constraints],
+        "inert": front.inert(),
+        "explain": _explain(front),
+        "space_toml": problem.space.to_toml(),
+    }
+
+
+def _explain(front: Front) -> list[str]:
+    """The command that prints one design, before and after the design's number."""
+    problem, workload = front.problem, front.problem.workload
+    options = {
+        "workload": workload.name,
+        "phase": workload.phase,
+        "batch": workload.batch,
+        "context": workload.context,
+        "technology": problem.technology.name,
+    }
+    if problem.space.to_toml() != Space.default().to_toml():
+        options["space"] = "space.toml"
+    return ["hwexplore explain", shlex.join(part for name, value in options.items() for part in (f"--{name}", str(value)))]
+
+
+def _columns(front: Front) -> list[dict[str, Any]]:
+    parameters = [(name, meaning, "parameter") for name, meaning in PARAMETERS.items()]
+    metrics = [(name, meaning, "metric") for name, (_, meaning) in METRICS.items()]
+    return [
+        {
+            "name": name,
+            "label": LABELS.get(name, name),
+            "unit": UNITS.get(name, ""),
+            "meaning": meaning,
+            "role": role,
+            "numeric": role == "metric" or front.problem.space.labels(name).dtype != object,
+            "objective": name in front.objectives,
+            "maximised": name in MAXIMISED,
+        }
+        for name, meaning, role in (*parameters, *metrics)
+    ]
+
+
+def _coefficients(technology: Technology) -> list[dict[str, Any]]:
+    return [
+        {
+            **asdict(coefficient),
+            "sigma": technology.spread.get(coefficient.spread),
+            "spread_source": technology.spread_sources.get(coefficient.spread, ""),
+            "source": _spelled_out(coefficient.source, technology),
+        }
+        for coefficient in coefficients(technology)
+    ]
+
+
+def _spelled_out(source: str, technology: Technology) -> str:
+    """``source`` with the technology's short name for it, the part before a colon, followed by what it stands for."""
+    key, colon, rest = source.partition(":")
+    return f"{key}{colon}{rest}" if key not in technology.sources else f"{rest.strip()} {technology.sources[key]}".strip()
+
+
+def _compact(value: Any) -> Any:
+    """``value`` with floats of ``DIGITS`` significant digits, None where they are not finite."""
+    if isinstance(value, dict):
+        return {name: _compact(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_compact(entry) for entry in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return value
