@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hwexplore import technology, workloads
 from hwexplore.search import OBJECTIVES, FrontBuilder, Problem, Space
-from hwexplore.search.explore import CHUNK
+from hwexplore.search.exhaustive import CHUNK
 from hwexplore.search.front import DesignEvaluator
 
 SHUFFLED = {"roofline": 1_000_000, "tile": 200_000}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwexplore.errors import InputError, unknown
 
-__all__ = ["DATAFLOWS", "Folds", "cycles"]
+__all__ = ["DATAFLOWS", "Folds", "by_dataflow", "cycles"]
 
 Array = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ def cycles(
     sizes = {"m": m, "n": n, "k": k, "rows": rows, "cols": cols}
     for name, size in sizes.items():
         if not np.all(np.asarray(size, float) > 0):
-            raise InputError(f"{name} = {size} must be a positive number")
+            raise InputError(f"{name} = {size!r} must be a positive number")
     m, n, k, rows, cols = (np.asarray(size, float) for size in sizes.values())
     fold = Folds.of(m, n, k, rows, cols, DATAFLOWS.index(dataflow))
     if compat:
@@ -49,7 +49,8 @@ def cycles(
     return np.asarray(fold.count * fold.cycles)
 
 
-class Folds(NamedTuple):
+@dataclass(frozen=True)
+class Folds:
     """How a product is folded onto the array: tiles along rows, tiles along columns, cycles of each fold."""
 
     on_rows: Array
@@ -59,11 +60,16 @@ class Folds(NamedTuple):
     @classmethod
     def of(cls, m: Array, n: Array, k: Array, rows: Array, cols: Array, dataflow: int | NDArray[np.intp]) -> Folds:
         """The folds for each of ``dataflow``, indices into ``DATAFLOWS``; everything broadcasts."""
-        on_rows = np.ceil(np.choose(dataflow, (m, k, k)) / rows)
-        on_cols = np.ceil(np.choose(dataflow, (n, n, m)) / cols)
-        return cls(on_rows, on_cols, 2 * rows + cols - 2 + np.choose(dataflow, (k, m, n)))
+        on_rows = np.ceil(by_dataflow(dataflow, m, k, k) / rows)
+        on_cols = np.ceil(by_dataflow(dataflow, n, n, m) / cols)
+        return cls(on_rows, on_cols, 2 * rows + cols - 2 + by_dataflow(dataflow, k, m, n))
 
     @property
     def count(self) -> Array:
         """Folds of the whole product."""
         return self.on_rows * self.on_cols
+
+
+def by_dataflow(dataflow: int | NDArray[np.intp], *options: ArrayLike) -> Array:
+    """The option for each of ``dataflow``, given in the order of ``DATAFLOWS``; everything broadcasts."""
+    return np.asarray(np.choose(dataflow, [np.asarray(option, float) for option in options]))

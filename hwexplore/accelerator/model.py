@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.accelerator.cycles import Folds
+from hwexplore.accelerator.cycles import Folds, by_dataflow
 from hwexplore.accelerator.designs import Choices
 from hwexplore.accelerator.tables import OperatorTable, PeTable, dataflow_indices
 from hwexplore.accelerator.traffic import dram_traffic
@@ -29,6 +29,7 @@ REASONS = (
     "the PE cannot reach the clock",
     "the buffer is too small for the banks that feed array and vector unit",
     "the buffer's banks are slower than the clock",
+    "the DRAM cannot hold weights and KV cache",
     "the buffer is too small for any tile",
 )
 """Why a design is infeasible, by code; 0 is feasible."""
@@ -123,16 +124,21 @@ class Model:
     @cached_property
     def _dram(self) -> Array:
         records = [self.technology.dram(name) for name in self.choices.values["dram"]]
-        return np.array([(d.bandwidth_bytes_per_s, d.energy_pj_per_bit * 8, d.area_mm2, d.static_w) for d in records]).T
+        return np.array(
+            [
+                (d.bandwidth_bytes_per_s, d.capacity_bytes, d.energy_pj_per_bit * 8, d.area_mm2, d.static_w)
+                for d in records
+            ]
+        ).T
 
     @cached_property
     def _numbers(self) -> dict[str, Array]:
         return {name: self.choices.numbers(name) for name in ("rows", "cols", "vector_lanes", "sram_kib", "channels")}
 
     def hardware(self, index: Index) -> Hardware:
-        """Everything about the designs that no workload changes."""
+        """The hardware, and whether it can work and hold the workload at all."""
         rows, cols, lanes, sram_kib, channels = (values[index[name]] for name, values in self._numbers.items())
-        bandwidth, dram_pj, phy_mm2, dram_w = self._dram[:, index["dram"]]
+        bandwidth, capacity, dram_pj, phy_mm2, dram_w = self._dram[:, index["dram"]]
         pe = index["pe"], index["clock_mhz"]
         pes, node, law = self.pes, self.technology, self.technology.sram_law
         accumulator = pes.accumulator_bits[index["pe"]]
@@ -172,7 +178,13 @@ class Model:
                 "DRAM background": dram_w * channels,
             },
             reason=np.select(
-                [~pes.reachable[pe], bank_bytes < law.size_bytes[0], macro["access_ns"] * 1e-9 > period_s], [1, 2, 3]
+                [
+                    ~pes.reachable[pe],
+                    bank_bytes < law.size_bytes[0],
+                    macro["access_ns"] * 1e-9 > period_s,
+                    capacity * channels < self.operators.resident_bytes[index["policy"]],
+                ],
+                [1, 2, 3, 4],
             ).astype(np.uint8),
         )
 
@@ -195,12 +207,12 @@ class Model:
         )
 
         a_reads = np.where(
-            on_array, ops.m * np.choose(dataflow, (folds.on_cols, folds.on_cols, 1)), ops.m * ops.n / lanes
+            on_array, ops.m * by_dataflow(dataflow, folds.on_cols, folds.on_cols, 1), ops.m * ops.n / lanes
         )
-        b_reads = np.where(on_array, ops.n * np.choose(dataflow, (folds.on_rows, 1, folds.on_cols)), ops.m * ops.n)
+        b_reads = np.where(on_array, ops.n * by_dataflow(dataflow, folds.on_rows, 1, folds.on_cols), ops.m * ops.n)
         operand_bits = ops.batch * ops.k * (a_reads * a_bits + b_reads * b_bits)
         sums = np.where(on_array, ops.batch * ops.m * ops.n, 0) * accumulator
-        passes = np.choose(dataflow, (1, folds.on_rows, folds.on_rows))
+        passes = by_dataflow(dataflow, 1, folds.on_rows, folds.on_rows)
         traffic_bits = 8 * traffic
 
         seconds = {
@@ -216,5 +228,5 @@ class Model:
             "vector unit": vector * self.technology.vector_unit.energy_pj,
             "DRAM": traffic * hw.dram_pj_per_byte[..., None],
         }
-        reason = np.where(hw.reason == 0, np.where(fits.all(axis=-1), 0, 4), hw.reason).astype(np.uint8)
+        reason = np.where(hw.reason == 0, np.where(fits.all(axis=-1), 0, 5), hw.reason).astype(np.uint8)
         return Breakdown(seconds, picojoules, traffic, on_array, hw.area_mm2, hw.static_w, reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ __all__ = ["OperatorTable", "PeTable", "operand_registers"]
 
 Array = NDArray[np.float64]
 
+PER_CLOCK = ("period_s", "area_um2", "mac_pj", "clock_pj", "leakage_uw")
 QUANTIZE_OPS = 3
 """Vector operations per element quantized on the fly: absolute maximum, scaling, rounding."""
 GROUP_OPS = 2
@@ -61,7 +63,7 @@ class PeTable:
     def priced(cls, choices: Choices, technology: Technology, adders: tuple[tuple[str | None, ...], ...]) -> PeTable:
         """Price given structures; where ``technology`` makes one slower than its clock, the clock yields."""
         pes, clocks = choices.values["pe"], choices.values["clock_mhz"]
-        cost = np.ones((5, len(pes), len(clocks)))
+        cost = {name: np.ones((len(pes), len(clocks))) for name in PER_CLOCK}
         for i, pe in enumerate(pes):
             bills = pe.bills("gaussian")
             registers = technology.price(operand_registers(pe))
@@ -70,17 +72,15 @@ class PeTable:
                     continue
                 core = technology.price(bills[adder])
                 target_ps = 0.0 if clock == "max" else 1e6 / clock
-                cost[:, i, j] = (
-                    max(target_ps, core.delay_ps) * 1e-12,
-                    core.area_um2 + registers.area_um2,
-                    (core.dynamic_pj + registers.dynamic_pj) / pe.macs_per_cycle,
-                    core.clock_pj + registers.clock_pj,
-                    core.leakage_uw + registers.leakage_uw,
-                )
+                cost["period_s"][i, j] = max(target_ps, core.delay_ps) * 1e-12
+                cost["area_um2"][i, j] = core.area_um2 + registers.area_um2
+                cost["mac_pj"][i, j] = (core.dynamic_pj + registers.dynamic_pj) / pe.macs_per_cycle
+                cost["clock_pj"][i, j] = core.clock_pj + registers.clock_pj
+                cost["leakage_uw"][i, j] = core.leakage_uw + registers.leakage_uw
         return cls(
-            adders,
-            np.array([[adder is not None for adder in row] for row in adders]),
-            *cost,
+            adders=adders,
+            reachable=np.array([[adder is not None for adder in row] for row in adders]),
+            **cost,
             accumulator_bits=np.array([pe.accumulator_bits for pe in pes], float),
             operand_bits=np.array([(pe.activation.element_bits, pe.weight.element_bits) for pe in pes], float).T,
         )
@@ -100,7 +100,7 @@ class OperatorTable:
     [policy, pe, operator], which products run on the array; the others run on the vector unit. Besides an operator's
     own work, ``vector_ops`` holds the quantization of what it writes and the conversion of what it reads;
     ``array_ops`` and ``fallback_ops`` what a product adds on the array (scales) and on the vector unit (conversion to
-    FP16 and the products themselves).
+    FP16 and the products themselves). ``resident_bytes`` [policy] is what DRAM has to hold.
     """
 
     count: Array
@@ -119,6 +119,7 @@ class OperatorTable:
     array_ops: Array
     fallback_ops: Array
     accepts: NDArray[np.bool_]
+    resident_bytes: Array
 
     @classmethod
     def of(cls, choices: Choices, workload: Workload) -> OperatorTable:
@@ -139,7 +140,7 @@ class OperatorTable:
         )
 
 
-def _under_policy(policy: Policy, workload: Workload) -> dict[str, Array]:
+def _under_policy(policy: Policy, workload: Workload) -> dict[str, Any]:
     frame = workload.to_frame(policy)
     attention = (frame["kind"] == "attention").to_numpy()
     kv_bytes = frame["kv_bytes"].to_numpy()
@@ -147,7 +148,10 @@ def _under_policy(policy: Policy, workload: Workload) -> dict[str, Array]:
         _operator_work(operator, operands)
         for operator, operands in zip(workload.operators, workload.operands(policy), strict=True)
     ]
+    count = frame["count"].to_numpy()
+    bytes_per_weight = count @ frame["weight_bytes"].to_numpy() / workload.weight_elements
     return {
+        "resident_bytes": workload.parameters * bytes_per_weight + count @ np.where(attention, kv_bytes, 0),
         "a_bytes": frame["activation_bytes"].to_numpy(),
         "b_bytes": frame["weight_bytes"].to_numpy() + np.where(attention, kv_bytes, 0),
         "c_bytes": frame["output_bytes"].to_numpy() + np.where(attention, 0, kv_bytes),

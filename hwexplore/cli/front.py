@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ def print_front(front: Front) -> None:
         output.print(f"inert parameter {name}: {why}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _row(design: Mapping[str, Any]) -> list[str]:
+def _row(design: Mapping[Hashable, Any]) -> list[str]:
     clock = design["clock_mhz"] if design["clock_mhz"] == "max" else f"{design['clock_mhz']} MHz"
     return [
         str(design["id"]),

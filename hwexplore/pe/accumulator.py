@@ -61,7 +61,7 @@ class Accumulator:
 
     def holds(self, terms: int, largest_product: int) -> bool:
         """Whether no sum of ``terms`` products can overflow, whatever the operands."""
-        return terms * largest_product < 2 ** (self.bits(largest_product) - 1)
+        return terms * largest_product >> (self.bits(largest_product) - 1) == 0
 
     def accumulate(self, weights: Codes, activations: Codes, largest_product: int) -> NDArray[np.uint64]:
         """Two's complement codes [m, n] of the sums of ``activations`` [m, k] times ``weights`` [n, k], ascending k."""

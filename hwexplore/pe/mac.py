@@ -94,7 +94,7 @@ class Mac(PE):
         if not (isinstance(weight, Integer) and isinstance(activation, Integer)):
             raise InputError(f"{self} takes integer operands, not {weight} x {activation}")
         reach = terms * _largest(weight) * _largest(activation)
-        return reach < 2 ** (self.accumulator_bits - 1)
+        return reach >> (self.accumulator_bits - 1) == 0
 
     def golden(self, weights: NDArray[np.generic], activations: NDArray[np.generic]) -> NDArray[np.uint64]:
         w, a = (

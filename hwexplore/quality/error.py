@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.formats import Format, Integer
+from hwexplore.formats import Format
 from hwexplore.pe import PE
 from hwexplore.quality.qsnr import crest_factor, noise_to_signal
 from hwexplore.workloads import OperandFormat, Policy, Workload
@@ -63,6 +63,5 @@ def accumulation_noise(pe: PE, weight: Format, activation: Format, terms: int, b
 
 @lru_cache(maxsize=64)
 def _sample(format: Format, crest: float, terms: int, seed: int) -> NDArray[np.float64]:
-    largest = format.max_value if isinstance(format, Integer) else format.max
-    values = np.random.default_rng(seed).standard_normal((OUTPUTS, terms)) * largest / crest
+    values = np.random.default_rng(seed).standard_normal((OUTPUTS, terms)) * format.element.max / crest
     return np.asarray(format.quantize(values), float)

@@ -41,7 +41,7 @@ def qsnr(
     format = Format.parse(format) if isinstance(format, str) else format
     kappa = np.asarray(_default_crest(format) if crest_factor is None else crest_factor, float)
     if not np.all(kappa >= 1):
-        raise InputError(f"crest_factor = {crest_factor} must be at least 1: no maximum is below the rms")
+        raise InputError(f"crest_factor = {crest_factor!r} must be at least 1: no maximum is below the rms")
     rho = _default_overhead(format) if scale_overhead is None else scale_overhead
     if not rho > 0:
         raise InputError(f"scale_overhead = {scale_overhead} must be positive")
@@ -90,4 +90,4 @@ def _default_overhead(format: Format) -> float:
 
 
 def _is_power_of_two_scaled(format: Format) -> bool:
-    return isinstance(format, Scaled) and format.scale.mantissa_bits == 0
+    return isinstance(format, Scaled) and isinstance(format.scale, Minifloat) and format.scale.mantissa_bits == 0

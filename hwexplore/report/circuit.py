@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hwexplore.accelerator import Model
@@ -32,8 +33,8 @@ def describe_pe(model: Model, pe: int, clock: int) -> dict[str, Any]:
         "macs_per_cycle": description.macs_per_cycle,
         "period_ps": float(model.pes.period_s[pe, clock]) * 1e12,
         "bill": {
-            **{name: [getattr(item, name) for item in items] for name in ("part", "primitive", "count", "activity", "why")},
-            **{name: [getattr(p, name) for p in prices] for name in ("area_um2", "dynamic_pj", "clock_pj", "leakage_uw")},
+            **_columns(items, ("part", "primitive", "count", "activity", "why")),
+            **_columns(prices, ("area_um2", "dynamic_pj", "clock_pj", "leakage_uw")),
         },
         "path": {
             "part": ["registers", *(stage.part for stage in bill.path)],
@@ -42,3 +43,7 @@ def describe_pe(model: Model, pe: int, clock: int) -> dict[str, Any]:
             "delay_ps": [registers_ps, *stages_ps],
         },
     }
+
+
+def _columns(records: Sequence[object], names: Sequence[str]) -> dict[str, list[Any]]:
+    return {name: [getattr(record, name) for record in records] for name in names}

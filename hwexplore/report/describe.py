@@ -40,16 +40,18 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
     numbers = np.atleast_1d(np.asarray(ids, np.int64))
     outside = numbers[(numbers < 0) | (numbers >= problem.space.size)]
     if len(outside):
-        raise InputError(f"design {outside[0]} is not in the space; its designs are numbered 0 to {problem.space.size - 1}")
+        raise InputError(
+            f"design {outside[0]} is not in the space, which numbers its designs 0 to {problem.space.size - 1}"
+        )
     index = problem.space.indices(numbers)
     metrics = DesignEvaluator(Evaluator(problem.model), problem.error)(index)
     reason = metrics.pop("reason")
     if reason.any():
         first = int(np.flatnonzero(reason)[0])
-        raise InputError(f"design {numbers[first]} is infeasible: {REASONS[reason[first]]}; describe takes feasible designs")
+        raise InputError(f"design {numbers[first]} is infeasible, choose another: {REASONS[reason[first]]}")
 
     parameters = problem.space.values(numbers)
-    intervals = joint_intervals(problem, numbers)
+    intervals = {name: np.stack([v.low, v.mid, v.high], 1) for name, v in joint_intervals(problem, numbers).items()}
     breakdown = problem.model.breakdown(index)
     operators = _operators(problem, breakdown, index["policy"])
     energy_j = _energy_j(problem, breakdown)
@@ -61,7 +63,7 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
             "id": int(number),
             "parameters": _at(parameters, i),
             "metrics": {name: float(metrics[name][i]) for name in METRICS},
-            "intervals": {name: [float(q[i]) for q in (v.low, v.mid, v.high)] for name, v in intervals.items()},
+            "intervals": _at(intervals, i),
             "operators": {**_fixed(problem), **_at(operators, i)},
             "energy_j": _at(energy_j, i),
             "area_mm2": _at(breakdown.area_mm2, i),

@@ -10,11 +10,11 @@ const ALL_ROWS = Array.from({ length: COUNT }, (_, row) => row);
 const NUMERIC = columns.filter((column) => column.numeric);
 const TABLE_ROWS = 1000;
 const LINES = 2000;
-const PALETTE = ["#4269d0", "#e2a100", "#e8604c", "#3aa99f", "#8a5fd1", "#57a33a", "#d6639a", "#6f9fdc", "#9c6b4e", "#8b9096"];
+const PALETTE = ["#5179de", "#e2a100", "#e8604c", "#3aa99f", "#8a5fd1", "#57a33a", "#d6639a", "#6f9fdc", "#9c6b4e", "#8b9096"];
 const SYMBOLS = ["circle", "diamond", "square", "triangle-up", "cross"];
 const VIRIDIS = { light: ["#440154", "#414487", "#2a788e", "#22a884", "#7ad151"], dark: ["#7a6fd0", "#4a90c8", "#2fb0a0", "#7ad151", "#fde725"] };
 const TERM_COLOURS = {
-  "MAC": "#4269d0", "array clock": "#8a5fd1", "array": "#4269d0", "PE array": "#4269d0", "buffer": "#e2a100", "vector unit": "#3aa99f",
+  "MAC": "#5179de", "array clock": "#8a5fd1", "array": "#5179de", "PE array": "#5179de", "buffer": "#e2a100", "vector unit": "#3aa99f",
   "DRAM": "#e8604c", "DRAM interface": "#e8604c", "PE array leakage": "#93a7e4", "buffer leakage": "#eecb73",
   "vector unit leakage": "#8bcfc8", "DRAM background": "#f2a698",
 };

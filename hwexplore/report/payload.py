@@ -8,8 +8,6 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-
 from hwexplore.accelerator import METRICS, PARAMETERS
 from hwexplore.report.describe import OPERATOR_FIELDS, describe
 from hwexplore.search import MAXIMISED, Front, Space
@@ -45,14 +43,18 @@ LABELS = {
     "edp_js": "energy x delay",
     "error": "error (NSR)",
 }
-UNITS = {"clock_mhz": "MHz", "sram_kib": "KiB", **{name: unit.replace("mm2", "mm²") for name, (unit, _) in METRICS.items()}}
+UNITS = {
+    "clock_mhz": "MHz",
+    "sram_kib": "KiB",
+    **{name: unit.replace("mm2", "mm²") for name, (unit, _) in METRICS.items()},
+}
 
 
 def payload(front: Front) -> dict[str, Any]:
     """Head, columns, rows, details, PEs, operators and coefficients of the page.
 
-    ``rows`` has a list per column, an entry per design of the front; ``details`` are those of up to ``DETAILED`` designs
-    that span it, each with its ``row`` and, in ``pe``, the index of its PE in ``pes``.
+    ``rows`` has a list per column, an entry per design of the front; ``details`` are those of up to ``DETAILED``
+    designs that span it, each with its ``row`` and, in ``pe``, the index of its PE in ``pes``.
     """
     problem = front.problem
     most = max(1, min(DETAILED, DETAILED_ROWS // len(problem.workload.operators)))
@@ -70,17 +72,16 @@ def payload(front: Front) -> dict[str, Any]:
         for row, design in zip(detailed, designs, strict=True)
     ]
     frame = front.to_frame()
-    return _compact(
-        {
-            "head": _head(front),
-            "columns": _columns(front),
-            "rows": {name: frame[name].tolist() for name in frame},
-            "details": details,
-            "pes": pes,
-            "operators": designs[0]["operators"] if designs else {},
-            "coefficients": _coefficients(problem.technology),
-        }
-    )
+    content = {
+        "head": _head(front),
+        "columns": _columns(front),
+        "rows": {name: frame[name].tolist() for name in frame},
+        "details": details,
+        "pes": pes,
+        "operators": {name: designs[0]["operators"][name] for name in OPERATOR_FIELDS} if designs else {},
+        "coefficients": _coefficients(problem.technology),
+    }
+    return {name: _compact(part) for name, part in content.items()}
 
 
 def _head(front: Front) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def _explain(front: Front) -> list[str]:
     }
     if problem.space.to_toml() != Space.default().to_toml():
         options["space"] = "space.toml"
-    return ["hwexplore explain", shlex.join(part for name, value in options.items() for part in (f"--{name}", str(value)))]
+    return ["hwexplore explain", " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options.items())]
 
 
 def _columns(front: Front) -> list[dict[str, Any]]:
@@ -153,19 +154,17 @@ def _coefficients(technology: Technology) -> list[dict[str, Any]]:
 
 
 def _spelled_out(source: str, technology: Technology) -> str:
-    """``source`` with the technology's short name for it, the part before a colon, followed by what it stands for."""
-    key, colon, rest = source.partition(":")
-    return f"{key}{colon}{rest}" if key not in technology.sources else f"{rest.strip()} {technology.sources[key]}".strip()
+    """``source`` with the technology's short name for it, the part before a colon, replaced by what it stands for."""
+    key, _, rest = source.partition(":")
+    return f"{rest} {technology.sources[key]}".strip() if key in technology.sources else source
 
 
 def _compact(value: Any) -> Any:
     """``value`` with floats of ``DIGITS`` significant digits, None where they are not finite."""
     if isinstance(value, dict):
         return {name: _compact(entry) for name, entry in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return [_compact(entry) for entry in value]
-    if isinstance(value, np.generic):
-        value = value.item()
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
     return value

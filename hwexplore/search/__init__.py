@@ -1,7 +1,7 @@
 """Search of design spaces: spaces, constraints, exhaustive search, Pareto fronts."""
 
 from hwexplore.search.constraints import Constraint
-from hwexplore.search.explore import OBJECTIVES, explore
+from hwexplore.search.exhaustive import OBJECTIVES, explore
 from hwexplore.search.front import Front, Problem, joint_intervals
 from hwexplore.search.pareto import MAXIMISED, FrontBuilder
 from hwexplore.search.space import Space

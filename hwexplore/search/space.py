@@ -76,9 +76,9 @@ class Space:
         for outer in np.ndindex(shape[: max(axis - 1, 0)]):
             for first in range(0, shape[axis - 1] if axis else 1, step):
                 split = [np.arange(first, min(first + step, shape[axis - 1]))] if axis else []
-                axes = [*([i] for i in outer), *split, *(np.arange(n) for n in shape[axis:])]
-                start = np.ravel_multi_index([int(a[0]) for a in axes], shape)
-                ids = start + np.arange(prod(len(a) for a in axes))
+                axes = [*(np.array([i]) for i in outer), *split, *(np.arange(n) for n in shape[axis:])]
+                start = np.ravel_multi_index(tuple(int(a[0]) for a in axes), shape)
+                ids = start + np.arange(prod(a.size for a in axes))
                 yield ids, dict(zip(PARAMETERS, np.ix_(*axes), strict=True))
 
     def values(self, ids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
@@ -100,7 +100,7 @@ def _default_values() -> dict[str, Any]:
 def _listed(value: Any) -> Sequence[Any]:
     if isinstance(value, dict):
         raise InputError(f"a parameter takes a value or a list of values, got {value}")
-    return value if isinstance(value, (list, tuple, np.ndarray)) else [value]
+    return list(value) if isinstance(value, (list, tuple, np.ndarray)) else [value]
 
 
 def _read(path: Path) -> str:

@@ -59,6 +59,7 @@ def coefficients(technology: Technology) -> Iterator[Coefficient]:
     for name, dram in technology.drams.items():
         for field, unit_name, spread in (
             ("bandwidth_bytes_per_s", "B/s", ""),
+            ("capacity_bytes", "B", ""),
             ("energy_pj_per_bit", "pJ/bit", "dram_energy"),
             ("area_mm2", "mm2", "dram_area"),
             ("static_w", "W", "dram_static"),

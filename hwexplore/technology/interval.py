@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,9 @@ class Interval:
     high: float
 
     @classmethod
-    def of(cls, mid: ArrayLike, draws: ArrayLike) -> Interval:
+    def of(cls, mid: ArrayLike, draws: Sequence[ArrayLike]) -> Interval:
         """The interval of ``mid`` [...] from ``draws`` [number of draws, ...], one row per draw of the coefficients."""
-        low, high = np.quantile(np.asarray(draws), (0.05, 0.95), axis=0)
+        low, high = np.quantile(np.array(draws), (0.05, 0.95), axis=0)
         return cls(low, mid, high)  # type: ignore[arg-type]
 
     def __str__(self) -> str:

@@ -73,6 +73,7 @@ class Dram:
 
     name: str
     bandwidth_bytes_per_s: float
+    capacity_bytes: float
     energy_pj_per_bit: float
     area_mm2: float
     static_w: float
