@@ -40,7 +40,8 @@ def cycles(
         raise unknown("compat", compat, ["scalesim"])
     sizes = {"m": m, "n": n, "k": k, "rows": rows, "cols": cols}
     for name, size in sizes.items():
-        if not np.all(np.asarray(size, float) > 0):
+        array = np.asarray(size)
+        if array.dtype.kind not in "uif" or not np.all((array > 0) & np.isfinite(array)):
             raise InputError(f"{name} = {size!r} must be a positive number")
     m, n, k, rows, cols = (np.asarray(size, float) for size in sizes.values())
     fold = Folds.of(m, n, k, rows, cols, DATAFLOWS.index(dataflow))

@@ -29,6 +29,8 @@ PARAMETERS = {
     "policy": "formats of weights/activations/KV cache",
 }
 COUNTS = ("rows", "cols", "vector_lanes", "channels")
+MAX_NUMBER = 2**31
+"""Bound of every numeric parameter, exclusive."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ def _check(name: str, value: Any) -> Any:
     number_type = "a whole number" if name in COUNTS else "a number"
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise InputError(f"{name} = {value!r} must be {number_type}")
-    if not 0 < value < float("inf"):
-        raise InputError(f"{name} = {value} must be positive and finite")
+    if not 0 < value < MAX_NUMBER:
+        raise InputError(f"{name} = {value} must be positive and below 2**31")
     if name in COUNTS and value != int(value):
         raise InputError(f"{name} = {value} must be a whole number")
     return int(value) if value == int(value) else float(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hwexplore.accelerator.metrics import metrics
 from hwexplore.accelerator.model import Breakdown, Index, Model
 from hwexplore.accelerator.roofline import Roofline
+from hwexplore.errors import unknown
 
 __all__ = ["Evaluator", "Fidelity", "totals"]
 
@@ -24,6 +25,8 @@ class Evaluator:
     """
 
     def __init__(self, model: Model, fidelity: Fidelity = "tile") -> None:
+        if fidelity not in get_args(Fidelity):
+            raise unknown("fidelity", fidelity, get_args(Fidelity))
         self.model = model
         self.fidelity = fidelity
         self._roofline = Roofline(model)

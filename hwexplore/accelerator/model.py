@@ -114,7 +114,7 @@ class Model:
         """The same hardware priced with other coefficients: PEs keep the structures chosen at this model's own."""
         other = Model(self.workload, technology, self.choices)
         other.operators = self.operators
-        other.pes = PeTable.priced(self.choices, technology, self.pes.adders)
+        other.pes = PeTable.priced(self.choices, technology, self.pes.structures)
         return other
 
     @cached_property
@@ -207,7 +207,7 @@ class Model:
         )
 
         a_reads = np.where(
-            on_array, ops.m * by_dataflow(dataflow, folds.on_cols, folds.on_cols, 1), ops.m * ops.n / lanes
+            on_array, ops.m * by_dataflow(dataflow, folds.on_cols, folds.on_cols, 1), ops.m * np.ceil(ops.n / lanes)
         )
         b_reads = np.where(on_array, ops.n * by_dataflow(dataflow, folds.on_rows, 1, folds.on_cols), ops.m * ops.n)
         operand_bits = ops.batch * ops.k * (a_reads * a_bits + b_reads * b_bits)

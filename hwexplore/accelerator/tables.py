@@ -30,18 +30,18 @@ GROUP_OPS = 2
 def operand_registers(pe: PE) -> Bill:
     """The registers that pass one PE's operands on to its neighbours in a systolic array."""
     bits = pe.weight.element_bits + pe.activation.element_bits
-    return Bill((Item("operand registers", "flip_flop", bits, 0.5, "one per operand bit, random data"),), ())
+    return Bill((Item("operand registers", "flip_flop", bits, 0.5, "one per operand bit, random data"),))
 
 
 @dataclass(frozen=True)
 class PeTable:
     """Cost of one PE in the array, by [pe, clock_mhz].
 
-    ``adders`` names the structure that meets each clock, None where there is none; those entries are not reachable and
+    ``structures`` names the structure that meets each clock, None where there is none; those entries are not reachable and
     their costs mean nothing.
     """
 
-    adders: tuple[tuple[str | None, ...], ...]
+    structures: tuple[tuple[str | None, ...], ...]
     reachable: NDArray[np.bool_]
     period_s: Array
     area_um2: Array
@@ -54,23 +54,23 @@ class PeTable:
     @classmethod
     def of(cls, choices: Choices, technology: Technology) -> PeTable:
         """Price every PE of ``choices`` at every clock, in the smallest structure that reaches it."""
-        adders = tuple(
-            tuple(_adder(pe, clock, technology) for clock in choices.values["clock_mhz"]) for pe in choices.values["pe"]
+        structures = tuple(
+            tuple(_structure(pe, clock, technology) for clock in choices.values["clock_mhz"]) for pe in choices.values["pe"]
         )
-        return cls.priced(choices, technology, adders)
+        return cls.priced(choices, technology, structures)
 
     @classmethod
-    def priced(cls, choices: Choices, technology: Technology, adders: tuple[tuple[str | None, ...], ...]) -> PeTable:
+    def priced(cls, choices: Choices, technology: Technology, structures: tuple[tuple[str | None, ...], ...]) -> PeTable:
         """Price given structures; where ``technology`` makes one slower than its clock, the clock yields."""
         pes, clocks = choices.values["pe"], choices.values["clock_mhz"]
         cost = {name: np.ones((len(pes), len(clocks))) for name in PER_CLOCK}
         for i, pe in enumerate(pes):
             bills = pe.bills("gaussian")
             registers = technology.price(operand_registers(pe))
-            for j, (adder, clock) in enumerate(zip(adders[i], clocks, strict=True)):
-                if adder is None:
+            for j, (structure, clock) in enumerate(zip(structures[i], clocks, strict=True)):
+                if structure is None:
                     continue
-                core = technology.price(bills[adder])
+                core = technology.price(bills[structure])
                 target_ps = 0.0 if clock == "max" else 1e6 / clock
                 cost["period_s"][i, j] = max(target_ps, core.delay_ps) * 1e-12
                 cost["area_um2"][i, j] = core.area_um2 + registers.area_um2
@@ -78,18 +78,16 @@ class PeTable:
                 cost["clock_pj"][i, j] = core.clock_pj + registers.clock_pj
                 cost["leakage_uw"][i, j] = core.leakage_uw + registers.leakage_uw
         return cls(
-            adders=adders,
-            reachable=np.array([[adder is not None for adder in row] for row in adders]),
+            structures=structures,
+            reachable=np.array([[structure is not None for structure in row] for row in structures]),
             **cost,
             accumulator_bits=np.array([pe.accumulator_bits for pe in pes], float),
             operand_bits=np.array([(pe.activation.element_bits, pe.weight.element_bits) for pe in pes], float).T,
         )
 
 
-def _adder(pe: PE, clock_mhz: float | str, technology: Technology) -> str | None:
-    delays = {adder: technology.price(bill).delay_ps for adder, bill in pe.bills("gaussian").items()}
-    period_ps = min(delays.values()) if clock_mhz == "max" else 1e6 / float(clock_mhz)
-    return next((adder for adder, delay in delays.items() if delay <= period_ps), None)
+def _structure(pe: PE, clock_mhz: float | str, technology: Technology) -> str | None:
+    return pe.structure(technology, None if clock_mhz == "max" else 1e6 / float(clock_mhz), fastest=clock_mhz == "max")
 
 
 @dataclass(frozen=True)
@@ -173,15 +171,13 @@ def _operator_work(operator: Operator, operands: Operands) -> dict[str, float]:
         raise InputError(
             f"{operator.name}: {a if a.dequantize == 'pe' else b}: no PE dequantizes inside; use edge or dram"
         )
-    elements = {a: operator.batch * operator.m * operator.k, b: operator.batch * operator.n * operator.k}
+    elements = (a, operator.batch * operator.m * operator.k), (b, operator.batch * operator.n * operator.k)
     products = operator.batch * operator.m * operator.n
     work["a_bits"], work["b_bits"] = _buffer_bits(a), _buffer_bits(b)
     work["array_ops"] = products * max(_scalings(a, operator.k), _scalings(b, operator.k)) + sum(
-        count for operand, count in elements.items() if operand.dequantize in ("dram", "edge")
+        count for operand, count in elements if operand.dequantize in ("dram", "edge")
     )
-    work["fallback_ops"] = operator.macs + sum(
-        count for operand, count in elements.items() if _is_quantized(operand.storage)
-    )
+    work["fallback_ops"] = operator.macs + sum(count for operand, count in elements if _is_quantized(operand.storage))
     return work
 
 

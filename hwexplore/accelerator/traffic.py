@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,8 @@ def dram_traffic(
     Half of the buffer holds the tile in work, the other half the next. Three ways to tile are compared and the least
     traffic taken: whole rows of A stay and B streams past them once per tile; whole columns of B stay and A streams;
     a block of C stays and both stream in slices of ``SLICE`` steps. Tiles are multiples of ``unit_m`` rows and
-    ``unit_n`` columns (or the whole dimension); partial sums stay on chip. Other operators move each element once.
+    ``unit_n`` columns (or the whole dimension), the rows of a block doublings of ``unit_m``; partial sums stay on chip.
+    Other operators move each element once.
     """
     a, b, c = ops.a_bytes[policy], ops.b_bytes[policy], ops.c_bytes[policy]
     space = hw.sram_bytes[..., None] / 2
@@ -37,18 +39,12 @@ def dram_traffic(
         least_m, least_n = np.minimum(unit_m, ops.m), np.minimum(unit_n, ops.n)
         tile_m = _tile((space - least_n * column) / (row + least_n * sum_bytes), unit_m, ops.m)
         tile_n = _tile((space - least_m * row) / (column + least_m * sum_bytes), unit_n, ops.n)
+        least = np.minimum(a + b * np.ceil(ops.m / tile_m), b + a * np.ceil(ops.n / tile_n))
         slice_fraction = np.minimum(1, SLICE / ops.k)
-        side = np.minimum(np.sqrt(space / sum_bytes), ops.m)
-        block_m = np.maximum(least_m, np.floor(side / unit_m) * unit_m)
-        block_n = _tile(
-            (space - block_m * row * slice_fraction) / (block_m * sum_bytes + column * slice_fraction), unit_n, ops.n
-        )
-        ways = (
-            a + b * np.ceil(ops.m / tile_m),
-            b + a * np.ceil(ops.n / tile_n),
-            a * np.ceil(ops.n / block_n) + b * np.ceil(ops.m / block_m),
-        )
-    least = np.minimum(np.minimum(ways[0], ways[1]), ways[2])
+        for block_m in _doublings(least_m, ops.m):
+            room = space - block_m * row * slice_fraction
+            block_n = _tile(room / (block_m * sum_bytes + column * slice_fraction), unit_n, ops.n)
+            least = np.minimum(least, a * np.ceil(ops.n / block_n) + b * np.ceil(ops.m / block_m))
     traffic = np.where(ops.is_gemm, least, a + b) + c
     return traffic, np.isfinite(traffic)
 
@@ -56,3 +52,11 @@ def dram_traffic(
 def _tile(most: Array, unit: Array, whole: Array) -> Array:
     """The largest tile of at most ``most``: the whole dimension or a multiple of ``unit``; 0 where none fits."""
     return np.where(most >= whole, whole, np.maximum(np.floor(most / unit) * unit, 0))
+
+
+def _doublings(block: Array, whole: Array) -> Iterator[Array]:
+    """``block``, twice that and so on, until the whole dimension."""
+    yield block
+    while (block < whole).any():
+        block = np.minimum(2 * block, whole)
+        yield block

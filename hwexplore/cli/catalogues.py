@@ -1,4 +1,4 @@
-"""``list`` and ``show`` of formats, PEs, technologies and workloads."""
+"""``list`` and ``show`` of formats, PEs, technologies, workloads and accelerators."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from hwexplore import technology as technologies
 from hwexplore import workloads
+from hwexplore.accelerator.presets import preset, presets
 from hwexplore.cli.console import output, print_json, print_table
 from hwexplore.cli.options import Batch, Context, Phase, TechnologyName
 from hwexplore.formats import Format, Integer, Minifloat, catalog
@@ -26,8 +27,10 @@ def _app(noun: str) -> typer.Typer:
     return typer.Typer(help=f"List the {noun}, or show one.", no_args_is_help=True)
 
 
-formats, pes, nodes, networks = (_app(noun) for noun in ("number formats", "PE families", "technologies", "workloads"))
-APPS = {"formats": formats, "pe": pes, "technology": nodes, "workloads": networks}
+formats, pes, nodes, networks, machines = (
+    _app(noun) for noun in ("number formats", "PE families", "technologies", "workloads", "published accelerators")
+)
+APPS = {"formats": formats, "pe": pes, "technology": nodes, "workloads": networks, "accelerators": machines}
 
 
 def _print(rows: list[dict[str, Any]], title: str, json: bool) -> None:
@@ -114,7 +117,10 @@ def show_pe(
         }
         for item in cost.bill
     ]
-    path = [{"part": s.part, "primitive": s.primitive + " carry" * s.carry, "count": s.count} for s in cost.bill.path]
+    path = [
+        {"part": s.part, "primitive": s.primitive + " carry" * s.carry, "count": s.count}
+        for s in node.critical_path(cost.bill)
+    ]
     if json:
         print_json({"pe": str(pe), "technology": node.name, **facts, "bill": lines, "path": path})
         return
@@ -186,6 +192,33 @@ def show_workload(
     setting = f"{workload.name} {phase}, batch {batch}, context {context}, {policy}"
     title = f"{setting}: {workload.parameters:,} parameters; a row per operator, of which there are 'count'"
     _print(rows, title, json)
+
+
+@machines.command("list")
+def list_accelerators(json: Json = False) -> None:
+    """List the published accelerators. Example: hwexplore accelerators list"""
+    rows = [
+        {
+            "name": machine.name,
+            "description": machine.description,
+            "node": machine.node,
+            "computes in": ", ".join(machine.peak_ops_per_s),
+            "highest op/s": max(machine.peak_ops_per_s.values()),
+            "bandwidth_bytes_per_s": machine.bandwidth_bytes_per_s,
+            "memory_bytes": machine.memory_bytes,
+            "power_w": machine.power_w,
+            "area_mm2": machine.area_mm2,
+        }
+        for machine in presets()
+    ]
+    _print(rows, "accelerators: dense peaks of matrix products, two operations per MAC", json)
+
+
+@machines.command("show")
+def show_accelerator(name: str, json: Json = False) -> None:
+    """Show every figure of an accelerator with its source. Example: hwexplore accelerators show h100"""
+    machine = preset(name)
+    _print([asdict(figure) for figure in machine.figures()], f"{machine.name}: {machine.description}", json)
 
 
 def _print_facts(facts: dict[str, Any], title: str, json: bool) -> None:

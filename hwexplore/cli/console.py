@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
@@ -20,12 +21,15 @@ errors = Console(stderr=True)
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print ``rows``; a column of numbers is set flush right. A narrow terminal does not squeeze the table."""
     table = Table(
-        title=title, title_justify="left", header_style="bold", row_styles=["", "dim"] if len(rows) > 8 else None
+        title=escape(title),
+        title_justify="left",
+        header_style="bold",
+        row_styles=["", "dim"] if len(rows) > 8 else None,
     )
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if all(_numeric(row[number]) for row in rows) else "left")
     for row in rows:
-        table.add_row(*(cell.replace("[", r"\[") for cell in row))
+        table.add_row(*map(escape, row))
     width = Measurement.get(output, output.options.update(width=1000), table).maximum
     Console(width=max(output.width, width)).print(table)
 

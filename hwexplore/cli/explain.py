@@ -48,7 +48,10 @@ def explain(
         network = workloads.load(run["workload"], phase=run["phase"], batch=run["batch"], context=run["context"])
         problem = Problem(Space.parse(run["space"]), network, technologies.load(run["technology"]))
         front = run["front"]
-    facts = describe(problem, [_number(design, front)])[0]
+    number = _number(design, front)
+    if number >= problem.space.size:
+        raise InputError(f"design {number} is not in the space, which ends at {problem.space.size - 1}")
+    facts = describe(problem, [number])[0]
     if json:
         print_json(facts)
     else:
@@ -116,7 +119,7 @@ def _print_shares(noun: str, unit: str, terms: Mapping[str, float]) -> None:
 
 def _print_pe(facts: Mapping[str, Any]) -> None:
     pe = facts["pe"]
-    title = f"one of {facts['pe_instances']:,} {pe['text']}, {pe['adder']} adder"
+    title = f"one of {facts['pe_instances']:,} {pe['text']}, {pe['structure']}"
     bill = {
         "part": pe["bill"]["part"],
         "primitive": pe["bill"]["primitive"],

@@ -40,8 +40,6 @@ def explore(
 
     Example: hwexplore explore llama-2-7b --phase decode --constraint "area_mm2 < 50" --out report.html
     """
-    if jobs == 0:
-        raise InputError("jobs = 0 evaluates nothing; give a number of chunks, or -1 for all cores")
     network = workloads.load(workload, phase=phase, batch=batch, context=context)
     designs = load_space(space)
     pages, tables = _sorted_outputs(out)
@@ -72,9 +70,9 @@ def explore(
         if file is not None:
             file.close(_metadata(front, workload))
     print_front(front)
-    for page in pages:
-        report.write_report(front, page)
-    for path in out:
+    for path in out if len(front) else []:
+        if path in pages:
+            report.write_report(front, path)
         output.print(f"wrote {path}", markup=False, highlight=False)
     if not front.complete:
         raise typer.Exit(130)

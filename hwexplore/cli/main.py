@@ -12,6 +12,7 @@ from hwexplore.cli import catalogues
 from hwexplore.cli.console import errors
 from hwexplore.cli.explain import explain
 from hwexplore.cli.explore import explore
+from hwexplore.cli.roofline import roofline
 from hwexplore.errors import InputError
 
 __all__ = ["app", "main"]
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(explore)
 app.command()(explain)
+app.command()(roofline)
 for name, catalogue in catalogues.APPS.items():
     app.add_typer(catalogue, name=name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,20 @@ class PE(ABC):
     family: ClassVar[str]
     _families: ClassVar[dict[str, type[PE]]] = {}
 
-    weight: Format
-    activation: Format
+    @property
+    @abstractmethod
+    def weight(self) -> Format:
+        """Format of the weight port."""
+
+    @property
+    @abstractmethod
+    def activation(self) -> Format:
+        """Format of the activation port."""
+
+    @property
+    @abstractmethod
+    def accumulator_bits(self) -> int:
+        """Width of the accumulator."""
 
     def __init_subclass__(cls) -> None:
         PE._families[cls.family] = cls
@@ -81,16 +93,24 @@ class PE(ABC):
         """Whether sums of ``terms`` products of accepted operands of these formats are exact, whatever their values."""
 
     @abstractmethod
-    def golden(self, weights: NDArray[np.generic], activations: NDArray[np.generic]) -> NDArray[np.uint64]:
+    def golden(self, weights: NDArray[np.generic], activations: NDArray[np.generic]) -> NDArray[Any]:
         """Accumulator codes [m, n] for encoded weights [n, k] and activations [m, k], bit-exact, in ascending k."""
 
     @abstractmethod
-    def decode(self, codes: NDArray[np.uint64]) -> NDArray[np.float64]:
+    def decode(self, codes: NDArray[Any]) -> NDArray[np.float64]:
         """The sums, in products of decoded operands, that accumulator codes stand for."""
 
     @abstractmethod
     def bills(self, operands: str) -> dict[str, Bill]:
-        """Bill of hardware by adder structure, smallest first; the distribution of ``operands`` sets the activities."""
+        """Bill of hardware by structure; the distribution of ``operands`` sets the activities."""
+
+    def structure(self, technology: Technology, period_ps: float | None, fastest: bool = False) -> str | None:
+        """The structure with the least area that meets ``period_ps`` (None: any), or the fastest; None if none does."""
+        prices = {name: technology.price(bill) for name, bill in self.bills("gaussian").items()}
+        if fastest:
+            return min(prices, key=lambda name: prices[name].delay_ps)
+        meeting = [name for name, price in prices.items() if period_ps is None or price.delay_ps <= period_ps]
+        return min(meeting, key=lambda name: prices[name].area_um2, default=None)
 
     def fastest_period_ps(self, technology: str | Technology) -> float:
         """The shortest period that any of the PE's structures reaches, at nominal coefficients."""
@@ -107,27 +127,26 @@ class PE(ABC):
     ) -> Cost:
         """Price of one instance: the smallest structure that meets ``period_ps``, or the smallest of all.
 
-        ``voltage`` must be the technology's own; ``mode`` is for PEs that have several. InputError where no structure
-        meets the period.
+        ``voltage`` is the supply of the logic in volts, by default the technology's own; ``mode`` is for PEs that have
+        several. InputError where no structure meets the period.
         """
         node = _technology(technology)
-        if voltage is not None and voltage != node.voltage:
-            raise InputError(f"voltage {voltage:g} V: {node.name} is characterised at {node.voltage:g} V only")
+        if voltage is not None:
+            node = node.at(voltage)
         if mode is not None:
             raise InputError(f"mode {mode!r}: {self} has one mode only")
         if period_ps is not None and not period_ps > 0:
             raise InputError(f"period_ps = {period_ps} must be a positive number of picoseconds")
-        bills = self.bills(operands)
-        prices = {adder: node.price(bill) for adder, bill in bills.items()}
-        adder = next((a for a, p in prices.items() if period_ps is None or p.delay_ps <= period_ps), None)
-        if adder is None:
-            fastest = min(price.delay_ps for price in prices.values())
+        structure = self.structure(node, period_ps)
+        if structure is None:
             raise InputError(
-                f"{self} cannot run at {period_ps:g} ps on {node.name}: its shortest period is {fastest:.0f} ps"
+                f"{self} cannot run at {period_ps:g} ps on {node.name} at {node.voltage:g} V: "
+                f"its shortest period is {self.fastest_period_ps(node):.0f} ps"
             )
+        bill = self.bills(operands)[structure]
 
         def interval(quantity: Callable[[Price], float]) -> Interval:
-            return node.interval(lambda drawn: quantity(drawn.price(bills[adder])))
+            return node.interval(lambda drawn: quantity(drawn.price(bill)))
 
         return Cost(
             area_um2=interval(lambda price: price.area_um2),
@@ -137,8 +156,8 @@ class PE(ABC):
             min_period_ps=interval(lambda price: price.delay_ps),
             macs_per_cycle=self.macs_per_cycle,
             latency_cycles=self.latency_cycles,
-            adder=adder,
-            bill=bills[adder],
+            structure=structure,
+            bill=bill,
         )
 
 

@@ -11,7 +11,7 @@ __all__ = ["Cost"]
 
 @dataclass(frozen=True)
 class Cost:
-    """The price of one PE instance, its adder structure chosen for the period that was asked for.
+    """The price of one PE instance, its structure chosen for the period that was asked for.
 
     ``energy_pj`` is dynamic plus clock energy per useful MAC, of which ``clock_pj`` is the clock's. ``bill`` lists the
     hardware behind the figures.
@@ -24,5 +24,5 @@ class Cost:
     min_period_ps: Interval
     macs_per_cycle: float
     latency_cycles: int
-    adder: str
+    structure: str
     bill: Bill

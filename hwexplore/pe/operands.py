@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore.errors import unknown
-from hwexplore.formats import Integer
+from hwexplore.formats import Format, Minifloat
+from hwexplore.pe.operand import Operand
 
-__all__ = ["GLITCH", "Activity", "activity"]
+__all__ = ["GLITCH", "Activity", "activity", "standard_deviation"]
 
 GLITCH = 560 / 212
 """Transitions in timed over zero-delay simulation of an INT8 multiply-accumulate unit on Nangate45
@@ -20,8 +21,11 @@ GLITCH = 560 / 212
 GAUSSIAN_CREST = 4.0
 """Largest magnitude of a Gaussian operand tensor, in standard deviations: the expected maximum of 16,000 samples."""
 
+SCALED_BITS = 8
+"""Formats of up to so many bits, and integers, are used scaled to their range; wider floating point as the data are."""
+
 DISTRIBUTIONS = ("gaussian", "uniform")
-SAMPLES = 4096
+SAMPLES = 1024
 
 
 class Activity(NamedTuple):
@@ -32,26 +36,49 @@ class Activity(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def activity(weight: Integer, activation: Integer, accumulator_bits: int, distribution: str) -> Activity:
+def activity(
+    weight: Operand, activation: Operand, accumulator_bits: int, accumulator_format: Minifloat | None, distribution: str
+) -> Activity:
     """Activities of a multiply-accumulate unit fed with a new random pair each cycle (fixed seed)."""
     if distribution not in DISTRIBUTIONS:
         raise unknown("operand distribution", distribution, DISTRIBUTIONS)
     rng = np.random.default_rng(0)
-    w, a = (_sample(format, distribution, rng) for format in (weight, activation))
-    w_ones, a_ones = (
-        _bits(values, format.element_bits).mean(axis=0) for values, format in ((w, weight), (a, activation))
-    )
-    ones = np.outer(w_ones, a_ones)
-    running = np.cumsum(w * a)
-    toggles = np.diff(_bits(running, accumulator_bits).astype(np.int8), axis=0) != 0
+    w, a = (_sample(operand, distribution, rng) for operand in (weight, activation))
+    ones = np.outer(_significand_bits(weight, w).mean(axis=0), _significand_bits(activation, a).mean(axis=0))
+    if accumulator_format is None:
+        running: NDArray[Any] = np.cumsum(weight.integers(w) * activation.integers(a))
+    else:
+        running = accumulator_format.encode(np.cumsum(weight.format.decode(w) * activation.format.decode(a)))
+    toggles = np.diff(_bits(running, accumulator_bits), axis=0) != 0
     return Activity(float((2 * ones * (1 - ones)).mean()), toggles.mean(axis=0))
 
 
-def _sample(format: Integer, distribution: str, rng: np.random.Generator) -> NDArray[np.int64]:
-    if distribution == "uniform":
-        return rng.integers(format.min_value, format.max_value, SAMPLES, endpoint=True)
-    return np.asarray(format.quantize(rng.standard_normal(SAMPLES) * format.max_value / GAUSSIAN_CREST), np.int64)
+def standard_deviation(format: Format, crest: float) -> float:
+    """The standard deviation that data of this ``crest`` factor (max|x| over it) have in a scalar ``format``."""
+    scaled = not isinstance(format, Minifloat) or format.element_bits <= SCALED_BITS
+    return format.element.max / crest if scaled else 1.0
 
 
-def _bits(values: NDArray[np.int64], width: int) -> NDArray[np.int64]:
-    return values[:, None] >> np.arange(width) & 1
+def _sample(operand: Operand, distribution: str, rng: np.random.Generator) -> NDArray[Any]:
+    """Codes of finite random operands."""
+    if distribution == "gaussian":
+        values = rng.standard_normal(SAMPLES) * standard_deviation(operand.format, GAUSSIAN_CREST)
+    else:
+        limit = standard_deviation(operand.format, 1.0)
+        values = rng.uniform(-limit, limit, SAMPLES)
+    return operand.format.encode(values)
+
+
+def _significand_bits(operand: Operand, codes: NDArray[Any]) -> NDArray[np.int64]:
+    """The bits [sample, bit] that enter the multiplier."""
+    if not isinstance(operand.format, Minifloat):
+        return _bits(operand.integers(codes), operand.width)
+    fields = codes.astype(np.int64)
+    mantissa = fields & (1 << operand.format.mantissa_bits) - 1
+    exponent = fields >> operand.format.mantissa_bits & (1 << operand.format.exponent_bits) - 1
+    return _bits(mantissa | (exponent > 0).astype(np.int64) << operand.format.mantissa_bits, operand.width)
+
+
+def _bits(values: NDArray[Any], width: int) -> NDArray[np.int64]:
+    """The two's complement bits [value, bit] of integers of any size."""
+    return np.stack([(values.astype(object) >> i) & 1 for i in range(width)], axis=1).astype(np.int64)

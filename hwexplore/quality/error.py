@@ -7,9 +7,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from hwexplore.errors import InputError
 from hwexplore.formats import Format
 from hwexplore.pe import PE
-from hwexplore.quality.qsnr import crest_factor, noise_to_signal
+from hwexplore.pe.operands import standard_deviation
+from hwexplore.quality.crest import crest_factor
+from hwexplore.quality.gaussian import noise_to_signal
 from hwexplore.workloads import OperandFormat, Policy, Workload
 
 __all__ = ["accumulation_noise", "operand_noise", "policy_error"]
@@ -35,6 +38,8 @@ def policy_error(workload: Workload, policy: Policy, pe: PE) -> float:
             total += accumulation_noise(pe, b.compute, a.compute, operator.k, b.storage.block)
         noise += operator.count * operator.macs * total
         macs += operator.count * operator.macs
+    if not macs:
+        raise InputError(f"workload {workload.name} has no matrix products, hence no error to average")
     return noise / macs
 
 
@@ -63,5 +68,5 @@ def accumulation_noise(pe: PE, weight: Format, activation: Format, terms: int, b
 
 @lru_cache(maxsize=64)
 def _sample(format: Format, crest: float, terms: int, seed: int) -> NDArray[np.float64]:
-    values = np.random.default_rng(seed).standard_normal((OUTPUTS, terms)) * format.element.max / crest
+    values = np.random.default_rng(seed).standard_normal((OUTPUTS, terms)) * standard_deviation(format, crest)
     return np.asarray(format.quantize(values), float)

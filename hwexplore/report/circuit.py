@@ -15,21 +15,23 @@ __all__ = ["describe_pe"]
 def describe_pe(model: Model, pe: int, clock: int) -> dict[str, Any]:
     """One instance, as it stands in the array, of the PE with index ``pe`` at the clock with index ``clock``.
 
-    ``adder`` is the structure chosen for the clock. ``bill`` has a list per column, an entry per item: ``area_um2``,
+    ``structure`` is the one chosen for the clock. ``bill`` has a list per column, an entry per item: ``area_um2``,
     ``leakage_uw`` and energies of all ``count`` primitives, ``dynamic_pj`` and ``clock_pj`` per cycle in which the PE
     works. ``path`` is the critical path from register to register, stage by stage in ``delay_ps``.
     """
     description = model.choices.values["pe"][pe]
-    adder = model.pes.adders[pe][clock]
-    bill = description.bills("gaussian")[adder]
+    structure = model.pes.structures[pe][clock]
+    bill = description.bills("gaussian")[structure]
     price = model.technology.price
     items = [*bill, *operand_registers(description)]
-    prices = [price(Bill((item,), ())) for item in items]
-    registers_ps = price(Bill((), ())).delay_ps
-    stages_ps = [price(Bill((), (stage,))).delay_ps - registers_ps for stage in bill.path]
+    prices = [price(Bill((item,))) for item in items]
+    path = model.technology.critical_path(bill)
+    delay_ps = model.technology.delay_ps
+    registers_ps = delay_ps(())
+    stages_ps = [delay_ps((stage,)) - registers_ps for stage in path]
     return {
         "text": str(description),
-        "adder": adder,
+        "structure": structure,
         "macs_per_cycle": description.macs_per_cycle,
         "period_ps": float(model.pes.period_s[pe, clock]) * 1e12,
         "bill": {
@@ -37,9 +39,9 @@ def describe_pe(model: Model, pe: int, clock: int) -> dict[str, Any]:
             **_columns(prices, ("area_um2", "dynamic_pj", "clock_pj", "leakage_uw")),
         },
         "path": {
-            "part": ["registers", *(stage.part for stage in bill.path)],
-            "primitive": ["flip_flop", *(stage.primitive for stage in bill.path)],
-            "count": [1, *(stage.count for stage in bill.path)],
+            "part": ["registers", *(stage.part for stage in path)],
+            "primitive": ["flip_flop", *(stage.primitive for stage in path)],
+            "count": [1, *(stage.count for stage in path)],
             "delay_ps": [registers_ps, *stages_ps],
         },
     }

@@ -15,14 +15,13 @@ const SYMBOLS = ["circle", "diamond", "square", "triangle-up", "cross"];
 const VIRIDIS = { light: ["#440154", "#414487", "#2a788e", "#22a884", "#7ad151"], dark: ["#7a6fd0", "#4a90c8", "#2fb0a0", "#7ad151", "#fde725"] };
 const TERM_COLOURS = {
   "MAC": "#5179de", "array clock": "#8a5fd1", "array": "#5179de", "PE array": "#5179de", "buffer": "#e2a100", "vector unit": "#3aa99f",
-  "DRAM": "#e8604c", "DRAM interface": "#e8604c", "PE array leakage": "#93a7e4", "buffer leakage": "#eecb73",
-  "vector unit leakage": "#8bcfc8", "DRAM background": "#f2a698",
+  "DRAM": "#e8604c", "DRAM interface": "#e8604c",
 };
 
 const state = {
-  x: head.objectives[0], y: head.objectives[1] ?? "area_mm2", colour: head.objectives[3] ?? "policy", size: "",
+  x: head.objectives[0], y: head.objectives[1] ?? "area_mm2", colour: head.objectives.length > 2 ? head.objectives.at(-1) : "policy", size: "",
   bars: false, width: "time", brushes: new Map(), filter: "", sort: head.objectives[0],
-  descending: COLUMN.get(head.objectives[0]).maximised, selected: 0,
+  descending: COLUMN.get(head.objectives[0]).maximised, selected: details.length ? details[0].row : 0,
 };
 
 // ---------------------------------------------------------------- text
@@ -35,7 +34,7 @@ function element(tag, properties = {}, ...children) {
     if (name in node) node[name] = value;
     else node.setAttribute(name, value);
   }
-  node.append(...children.filter((child) => child !== null));
+  node.append(...children);
   return node;
 }
 
@@ -65,7 +64,7 @@ const heading = (name) => (name === "id" ? "design" : COLUMN.get(name).label);
 const axisTitle = (name) => heading(name) + (COLUMN.get(name).unit ? ` [${COLUMN.get(name).unit}]` : "");
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
-/** A table of texts; columns are {label, text, prose}, the last of `footer` rows stand in the foot. */
+/** A table of texts; columns are {label, text, prose}, `footer` rows stand in the foot. */
 function textTable(columnsOf, body, footer = []) {
   const cell = (value, column) => element("td", { className: [column.text && "text", column.prose && "prose text"].filter(Boolean).join(" ") }, value);
   const line = (values) => element("tr", {}, ...values.map((value, i) => cell(value, columnsOf[i])));
@@ -113,8 +112,8 @@ function axis(name) {
     type: log ? "log" : "linear",
     title: { text: axisTitle(name) },
     dtick: log ? (decades > 3 ? 1 : "D2") : undefined,
-    tickformat: prefixed ? "~s" : undefined,
-    exponentformat: "power",
+    tickformat: prefixed ? "~s" : "~g",
+    tickvals: column.role === "parameter" ? ordered(rows[name]) : undefined,
   };
 }
 
@@ -209,9 +208,9 @@ function drawFront(visible) {
   const points = (members, extra) => ({
     type: "scatter", mode: "markers", x: members.map((row) => rows[state.x][row]), y: members.map((row) => rows[state.y][row]), customdata: members, ...extra,
   });
-  const bars = (members) => Object.fromEntries([["error_x", state.x], ["error_y", state.y]]
+  const bars = (members, color) => Object.fromEntries([["error_x", state.x], ["error_y", state.y]]
     .filter(([, name]) => ["latency_s", "energy_j", "area_mm2"].includes(name))
-    .map(([key, name]) => [key, errorBars(name, members)]));
+    .map(([key, name]) => [key, { ...errorBars(name, members), color }]));
   const left = new Set(visible);
   const hidden = ALL_ROWS.filter((row) => !left.has(row));
   const traces = [points(hidden, { hoverinfo: "skip", showlegend: false, marker: { color: theme("faded"), size: 4, opacity: 0.35 } })];
@@ -224,18 +223,18 @@ function drawFront(visible) {
       Object.assign(marker, { color: group.colour, symbol: group.symbol });
     }
     traces.push(points(group.members, {
-      name: escapeMarkup(group.label), showlegend: !group.scale, text: group.members.map(hover), hoverinfo: "text", marker, ...(state.bars ? bars(group.members) : {}),
+      name: escapeMarkup(group.label), showlegend: !group.scale, text: group.members.map(hover), hoverinfo: "text", marker, ...(state.bars ? bars(group.members, group.scale ? theme("faded") : `${group.colour}66`) : {}),
     }));
   }
   if (COUNT) {
     traces.push(points([state.selected], {
-      showlegend: false, hoverinfo: "skip", ...bars([state.selected]),
+      showlegend: false, hoverinfo: "skip", ...bars([state.selected], theme("ink")),
       marker: { size: sizes[state.selected] + 8, symbol: "circle-open", color: theme("ink"), line: { width: 2, color: theme("ink") } },
     }));
   }
   draw("front", traces, {
     xaxis: axis(state.x), yaxis: axis(state.y), legend: { title: { text: COLUMN.get(state.colour).label }, itemsizing: "constant", font: { size: 11 } },
-    uirevision: `${state.x} ${state.y}`,
+    uirevision: `${state.x} ${state.y}`, margin: { l: 60, r: 20, t: 36, b: 48 },
   });
 }
 
@@ -278,7 +277,7 @@ function drawParallel(visible) {
   }] : []));
   draw("parallel", traces, {
     xaxis: { visible: false, range: [-0.12, names.length - 0.88], fixedrange: true }, yaxis: { visible: false, range: [-0.03, 1.17], fixedrange: true },
-    shapes: [...axes, ...boxes], annotations: [...tickTexts, ...titles], dragmode: "select", selections: [],
+    shapes: [...axes, ...boxes], annotations: [...tickTexts, ...titles], dragmode: "select", selectdirection: "d", selections: [],
     margin: { l: marginFor(names[0]), r: marginFor(names.at(-1)), t: 6, b: 10 },
     newselection: { line: { color: theme("accent") } },
   });
@@ -411,7 +410,7 @@ function drawRoofline({ operators: ops, roofline }) {
   });
 }
 
-function drawGap({ operators: ops, roofline, }) {
+function drawGap({ operators: ops, roofline }) {
   const peak = roofline.array_macs_per_s;
   const macs = operators.macs.map((value, i) => value * operators.count[i]);
   const widths = state.width === "time" ? ops.share : macs.map((value) => value / sum(macs));
@@ -436,7 +435,7 @@ function drawGap({ operators: ops, roofline, }) {
     xaxis: { title: { text: `operators by arithmetic intensity, width is share of ${state.width === "time" ? "time" : "MACs"}` }, tickformat: ".0%", range: [0, 1] },
     yaxis: { title: { text: "share of the array's peak" }, tickformat: ".0%", range: [0, 1.25], tickvals: [0, 0.25, 0.5, 0.75, 1] },
     annotations: bars.filter((bar) => bar.width > 0.035).map((bar) => ({
-      x: bar.x, y: Math.max(bar.reached, bar.roof), text: escapeMarkup(operators.name[bar.i]), showarrow: false, textangle: bar.width > 0.12 ? 0 : -60, yanchor: "bottom", font: { size: 10.5 },
+      x: bar.x, y: Math.max(bar.reached, bar.roof), text: escapeMarkup(operators.name[bar.i]), showarrow: false, textangle: bar.width > 0.015 * operators.name[bar.i].length ? 0 : -60, yanchor: "bottom", font: { size: 10.5 },
     })),
   });
 }
@@ -502,7 +501,7 @@ function showOperators({ operators: ops }) {
 function showBill({ pe: index, pe_instances: instances }) {
   const pe = pes[index];
   const { bill, path } = pe;
-  $("bill-title").textContent = `Bill of hardware: one of ${instances.toLocaleString("en")} × ${pe.text}, ${pe.adder} adder`;
+  $("bill-title").textContent = `Bill of hardware: one of ${instances.toLocaleString("en")} × ${pe.text}, ${pe.structure}`;
   const area = sum(bill.area_um2);
   const heads = [{ label: "part", text: true }, { label: "primitive", text: true }, { label: "count" }, { label: "transitions per cycle" }, { label: "area" }, { label: "share" },
     { label: "dynamic energy per cycle" }, { label: "clock energy per cycle" }, { label: "leakage" }, { label: "why", prose: true }];
@@ -520,7 +519,8 @@ function showBill({ pe: index, pe_instances: instances }) {
 function showCommands(row) {
   const [before, after] = head.explain;
   const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-  const lines = [`${before} ${rows.id[row]} ${after}`, `${before} ${rows.id[row]} ${after} --json`,
+  const explain = `${before} ${rows.id[row]} \\\n  ${after}`;
+  const lines = [explain, `${explain} --json`,
     `hwexplore pe show ${quote(rows.pe[row])}`, `hwexplore technology show ${head.technology}`];
   if (after.includes("--space ")) lines.push("# space.toml: save the section Space below under that name");
   $("commands").textContent = lines.join("\n");
@@ -550,10 +550,15 @@ function showHead() {
 }
 
 function showSources() {
+  const { table, spreads, sources } = DATA.coefficients;
+  const text = (label) => ({ label, text: true });
+  const prose = (label) => ({ label, prose: true });
   $("source-title").textContent = `Coefficients of ${head.technology} and their sources`;
-  $("sources").replaceChildren(textTable(
-    [{ label: "coefficient", text: true }, { label: "value" }, { label: "unit", text: true }, { label: "spread", text: true }, { label: "sigma" }, { label: "source", prose: true }, { label: "source of the spread", prose: true }],
-    DATA.coefficients.map((c) => [c.name, plain(c.value, 5), c.unit, c.spread.replaceAll("_", " "), c.sigma === null ? "" : plain(c.sigma), c.source, c.spread_source])));
+  $("sources").replaceChildren(textTable([text("coefficient"), { label: "value" }, text("unit"), text("shares the spread of"), { label: "sigma" }, prose("source")],
+    table.map((c) => [c.name, plain(c.value, 5), c.unit, c.spread.replaceAll("_", " "), c.spread ? plain(spreads[c.spread][0]) : "", c.source])));
+  $("source-names").replaceChildren(...Object.entries(sources).flatMap(([name, meaning]) => [element("dt", {}, name), element("dd", {}, meaning)]));
+  $("spreads").replaceChildren(textTable([text("spread"), { label: "sigma" }, prose("source")],
+    Object.entries(spreads).map(([name, [sigma, source]]) => [name.replaceAll("_", " "), plain(sigma), source])));
   $("space").textContent = head.space_toml;
 }
 
@@ -598,7 +603,7 @@ function brush({ range }) {
   if (!range) return;
   const [[x0, x1], [y0, y1]] = [range.x, range.y].map((ends) => [...ends].sort((a, b) => a - b));
   dimensions().forEach((name, i) => {
-    if (i >= x0 - 0.1 && i <= x1 + 0.1) state.brushes.set(name, [y0, y1]);
+    if (i >= x0 - 0.25 && i <= x1 + 0.25) state.brushes.set(name, [y0, y1]);
   });
   update();
 }

@@ -24,7 +24,7 @@ def write_report(front: Front, path: str | Path) -> None:
     """
     path = Path(path)
     page = _page(front)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.parent / f".{path.name}.{os.getpid()}"
     try:
         temporary.write_text(page, "utf-8")
         temporary.replace(path)

@@ -141,22 +141,13 @@ def _columns(front: Front) -> list[dict[str, Any]]:
     ]
 
 
-def _coefficients(technology: Technology) -> list[dict[str, Any]]:
-    return [
-        {
-            **asdict(coefficient),
-            "sigma": technology.spread.get(coefficient.spread),
-            "spread_source": technology.spread_sources.get(coefficient.spread, ""),
-            "source": _spelled_out(coefficient.source, technology),
-        }
-        for coefficient in coefficients(technology)
-    ]
-
-
-def _spelled_out(source: str, technology: Technology) -> str:
-    """``source`` with the technology's short name for it, the part before a colon, replaced by what it stands for."""
-    key, _, rest = source.partition(":")
-    return f"{rest} {technology.sources[key]}".strip() if key in technology.sources else source
+def _coefficients(technology: Technology) -> dict[str, Any]:
+    """The coefficients, the factors whose spread they share, and what the short names of sources stand for."""
+    return {
+        "table": [asdict(coefficient) for coefficient in coefficients(technology)],
+        "spreads": {name: [sigma, technology.spread_sources[name]] for name, sigma in technology.spread.items()},
+        "sources": dict(technology.sources),
+    }
 
 
 def _compact(value: Any) -> Any:

@@ -52,7 +52,7 @@ class Constraint:
         return cls(name, comparison, bound)
 
     def __str__(self) -> str:
-        return f"{self.name} {self.comparison} {self.bound:g}"
+        return f"{self.name} {self.comparison} {self.bound:.15g}"
 
     def holds(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
         """Where the constraint holds, [design]."""

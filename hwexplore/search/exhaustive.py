@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import joblib
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from hwexplore import technology as technologies
 from hwexplore.accelerator import Fidelity
+from hwexplore.errors import InputError
 from hwexplore.search.constraints import NUMERIC_PARAMETERS, Constraint, check_consistent
 from hwexplore.search.front import DesignEvaluator, Front, Problem, check_nonempty
-from hwexplore.search.pareto import FrontBuilder, check_objectives
+from hwexplore.search.pareto import FrontBuilder, check_objectives, to_minimise
 from hwexplore.search.space import Space
 from hwexplore.search.store import DesignFile
 from hwexplore.technology import Technology
@@ -43,10 +45,12 @@ def explore(
     """The exact Pareto front of ``space`` on ``workload``: every design is evaluated.
 
     ``designs`` takes every evaluated design, ``progress`` is called with the number of designs done so far, ``jobs``
-    chunks are evaluated at a time (threads, unless a joblib backend says otherwise). The result does not depend on
-    ``jobs``. On Ctrl-C the front of what was evaluated is returned, with ``complete`` false. InputError where no design
-    is feasible within the constraints.
+    chunks are evaluated at a time (threads, unless a joblib backend says otherwise; -1 for all cores). The result does
+    not depend on ``jobs``. On Ctrl-C the front of what was evaluated is returned, with ``complete`` false. InputError
+    where no design is feasible within the constraints.
     """
+    if jobs == 0:
+        raise InputError("jobs = 0 evaluates nothing; give a number of chunks, or -1 for all cores")
     limits = tuple(Constraint.parse(text) for text in constraints)
     check_consistent(limits)
     builder = FrontBuilder(check_objectives(list(objectives)))
@@ -72,14 +76,16 @@ def explore(
         pass
     ids = builder.columns.get("id", np.zeros(0, np.int64))
     if len(ids):
-        ids = ids[np.lexsort((ids, builder.columns[objectives[0]]))]
+        ids = ids[np.lexsort((ids, to_minimise(builder.columns, objectives[:1])[:, 0]))]
     front = Front(problem, tuple(objectives), limits, ids, evaluated, feasible, time.perf_counter() - start)
-    return check_nonempty(front) if evaluated else front
+    return check_nonempty(front) if front.complete else front
 
 
 def _chunks(evaluate: DesignEvaluator, space: Space, jobs: int) -> Iterator[Chunk]:
     calls = (joblib.delayed(_evaluate)(evaluate, ids, mesh) for ids, mesh in space.blocks(CHUNK))
-    yield from joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(calls)
+    with joblib.Parallel(n_jobs=jobs, prefer="threads") as workers:
+        while chunks := workers(islice(calls, joblib.effective_n_jobs(jobs))):
+            yield from chunks
 
 
 def _evaluate(evaluate: DesignEvaluator, ids: NDArray[np.int64], mesh: dict[str, NDArray[np.intp]]) -> Chunk:

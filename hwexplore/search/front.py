@@ -15,11 +15,15 @@ from hwexplore.accelerator import PARAMETERS, REASONS, Evaluator, Fidelity, Mode
 from hwexplore.errors import InputError
 from hwexplore.quality import policy_error
 from hwexplore.search.constraints import Constraint
+from hwexplore.search.pareto import to_minimise
 from hwexplore.search.space import Space
 from hwexplore.technology import Interval, Technology
 from hwexplore.workloads import Workload
 
 __all__ = ["DesignEvaluator", "Front", "Problem"]
+
+SAMPLE = 100_000
+"""Most designs, spread over the space, that are looked at to explain an empty front."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +111,9 @@ class Front:
         """
         if len(self) <= most:
             return np.arange(len(self))
-        frame = self.to_frame()[list(self.objectives)]
-        ranks = frame.rank(method="dense", pct=True).to_numpy()
-        taken = list(dict.fromkeys(int(row) for row in frame.to_numpy().argmin(axis=0)))[:most]
+        columns = {name: self._frame[name].to_numpy() for name in self.objectives}
+        ranks = pd.DataFrame(to_minimise(columns, self.objectives)).rank(method="dense", pct=True).to_numpy()
+        taken = list(dict.fromkeys(ranks.argmin(axis=0).tolist()))[:most]
         distance = np.min([np.abs(ranks - ranks[row]).sum(axis=1) for row in taken], axis=0)
         while len(taken) < most:
             taken.append(int(distance.argmax()))
@@ -167,12 +171,13 @@ def check_nonempty(front: Front) -> Front:
     if len(front):
         return front
     problem = front.problem
-    sample = problem.evaluate(np.arange(min(front.evaluated, 100_000)))
+    limits = " and ".join(map(str, front.constraints))
+    sample = problem.evaluate(np.arange(0, problem.space.size, -(-problem.space.size // SAMPLE)))
     possible = sample[sample["reason"] == ""]
     if possible.empty:
         reason = sample["reason"].value_counts().index[0]
-        raise InputError(f"no design of the space is feasible; most often {reason}")
-    limits = ", ".join(
+        raise InputError(f"no design of the space is feasible{limits and f' and meets {limits}'}; most often {reason}")
+    ranges = ", ".join(
         f"{c.name} ranges from {possible[c.name].min():.4g} to {possible[c.name].max():.4g}" for c in front.constraints
     )
-    raise InputError(f"no design meets {' and '.join(map(str, front.constraints))}: {limits}")
+    raise InputError(f"no design meets {limits}: {ranges}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import moocore
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from hwexplore.accelerator import METRICS
 from hwexplore.errors import InputError, unknown
 
-__all__ = ["MAXIMISED", "FrontBuilder", "check_objectives"]
+__all__ = ["MAXIMISED", "FrontBuilder", "check_objectives", "to_minimise"]
 
 MAXIMISED = ("tokens_per_s", "tops", "tops_per_w", "tops_per_mm2")
 """Metrics of which more is better; of all others less is."""
@@ -29,6 +30,11 @@ def check_objectives(objectives: list[str]) -> list[str]:
     return objectives
 
 
+def to_minimise(columns: Mapping[str, Any], objectives: Sequence[str]) -> NDArray[np.float64]:
+    """The objectives of designs as an array [design, objective] of which less is better."""
+    return np.stack([-columns[name] if name in MAXIMISED else columns[name] for name in objectives], axis=1)
+
+
 class FrontBuilder:
     """Keeps the non-dominated designs of all chunks added so far.
 
@@ -36,14 +42,14 @@ class FrontBuilder:
     """
 
     def __init__(self, objectives: list[str]) -> None:
-        self._signs = {name: -1.0 if name in MAXIMISED else 1.0 for name in check_objectives(objectives)}
+        self._objectives = check_objectives(objectives)
         self.columns: dict[str, NDArray[Any]] = {}
 
     def add(self, columns: dict[str, NDArray[Any]]) -> None:
         """Add designs, one array [design] per column; the objectives must be among the columns and finite."""
         if self.columns:
             columns = {name: np.concatenate([self.columns[name], column]) for name, column in columns.items()}
-        points = np.stack([sign * columns[name] for name, sign in self._signs.items()], axis=1)
+        points = to_minimise(columns, self._objectives)
         if len(points):
             keep = moocore.is_nondominated(points)
             columns = {name: column[keep] for name, column in columns.items()}

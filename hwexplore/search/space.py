@@ -25,7 +25,7 @@ class Space:
     values of the default space, ``Space.default()``.
     """
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         own = {name: _listed(value) for name, value in values.items()}
         self.choices = Choices({**_default_values(), **own})
 

@@ -24,8 +24,8 @@ KEY = "hwexplore"
 class DesignFile:
     """A Parquet file that grows by a row group per chunk: id, parameters, metrics, reason.
 
-    The file is complete and readable after ``close`` or on leaving the context, also by an exception. Its metadata
-    hold what :func:`read_metadata` returns.
+    The first write replaces what was at ``path``. The file is readable after ``close`` or on leaving the context, also
+    by an exception; only ``close`` gives it the metadata that :func:`read_metadata` returns.
     """
 
     def __init__(self, path: str | Path, space: Space) -> None:
@@ -33,13 +33,9 @@ class DesignFile:
         self._space = space
         self._labels = {name: pa.array(space.labels(name)) for name in space.choices.values}
         self._writer: pq.ParquetWriter | None = None
-        try:
-            self.path.open("wb").close()
-        except OSError as error:
-            raise InputError(f"output {path} cannot be written: {error.strerror}") from None
 
     def write(self, ids: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> None:
-        """Append the designs ``ids`` with their metrics [design]."""
+        """Append the designs ``ids`` with their metrics [design]; InputError where the path cannot be written."""
         index = self._space.indices(ids)
         parameters = {
             name: pa.DictionaryArray.from_arrays(pa.array(index[name].astype(np.int32)), labels)
@@ -47,15 +43,20 @@ class DesignFile:
         }
         table = pa.table({"id": ids, **parameters, **columns})
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self.path, table.schema)
+            try:
+                self._writer = pq.ParquetWriter(self.path, table.schema)
+            except OSError as error:
+                raise InputError(f"output {self.path} cannot be written: {error.strerror}") from None
         self._writer.write_table(table)
 
-    def close(self, metadata: Mapping[str, Any]) -> None:
-        """Finish the file; ``metadata`` must be JSON-serialisable."""
-        if self._writer is not None:
+    def close(self, metadata: Mapping[str, Any] | None = None) -> None:
+        """Finish the file; ``metadata``, JSON-serialisable, mark a search that came to its end."""
+        if self._writer is None:
+            return
+        if metadata is not None:
             self._writer.add_key_value_metadata({KEY: json.dumps(metadata)})
-            self._writer.close()
-            self._writer = None
+        self._writer.close()
+        self._writer = None
 
     def __enter__(self) -> DesignFile:
         return self
@@ -63,7 +64,7 @@ class DesignFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close({})
+        self.close()
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:

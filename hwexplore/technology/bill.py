@@ -43,10 +43,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Bill:
-    """The items of a circuit and its register-to-register critical path."""
+    """The items of a circuit and its paths from register to register, of which the slowest sets the clock."""
 
     items: tuple[Item, ...]
-    path: tuple[Stage, ...]
+    paths: tuple[tuple[Stage, ...], ...] = ()
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self.items)

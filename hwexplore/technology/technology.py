@@ -13,9 +13,10 @@ import tomllib
 from numpy.typing import ArrayLike
 
 from hwexplore.errors import InputError, unknown
-from hwexplore.technology.bill import PRIMITIVES, Bill
+from hwexplore.technology.bill import PRIMITIVES, Bill, Stage
 from hwexplore.technology.interval import Interval
 from hwexplore.technology.memory import Dram, Sram, SramLaw
+from hwexplore.technology.voltage import VoltageLaw
 
 __all__ = ["DRAWS", "Price", "Primitive", "Technology", "VectorUnit", "load", "names"]
 
@@ -40,6 +41,19 @@ class Primitive:
     carry_delay_ps: float = 0.0
     setup_ps: float = 0.0
     clock_pj: float = 0.0
+
+    def scaled(self, *, energy: float, delay: float, leakage: float, area: float = 1.0) -> Primitive:
+        """The primitive with its areas, energies, delays and leakage multiplied."""
+        return replace(
+            self,
+            area_um2=self.area_um2 * area,
+            energy_pj=self.energy_pj * energy,
+            clock_pj=self.clock_pj * energy,
+            delay_ps=self.delay_ps * delay,
+            carry_delay_ps=self.carry_delay_ps * delay,
+            setup_ps=self.setup_ps * delay,
+            leakage_uw=self.leakage_uw * leakage,
+        )
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,7 @@ class Technology:
     sram_law: SramLaw
     drams: Mapping[str, Dram]
     vector_unit: VectorUnit
+    voltage_law: VoltageLaw
     spread: Mapping[str, float]
     spread_sources: Mapping[str, str]
     sources: Mapping[str, str]
@@ -93,12 +108,20 @@ class Technology:
             dynamic += item.count * item.activity * primitive.energy_pj
             clock += item.count * primitive.clock_pj
             leakage += item.count * primitive.leakage_uw
+        return Price(area, dynamic, clock, leakage, self.delay_ps(self.critical_path(bill)))
+
+    def critical_path(self, bill: Bill) -> tuple[Stage, ...]:
+        """The slowest of the bill's paths."""
+        return max(bill.paths, key=self.delay_ps, default=())
+
+    def delay_ps(self, path: tuple[Stage, ...]) -> float:
+        """Delay of a path from register to register, clock-to-output and setup included."""
         flip_flop = self.primitives["flip_flop"]
         delay = flip_flop.delay_ps + flip_flop.setup_ps
-        for stage in bill.path:
+        for stage in path:
             primitive = self.primitives[stage.primitive]
             delay += stage.count * (primitive.carry_delay_ps if stage.carry else primitive.delay_ps)
-        return Price(area, dynamic, clock, leakage, delay)
+        return delay
 
     def sram(self, size_bytes: ArrayLike, word_bits: ArrayLike) -> Sram:
         """The SRAM macro of ``size_bytes`` and ``word_bits`` (both broadcast); outside the fitted range InputError."""
@@ -115,6 +138,24 @@ class Technology:
             raise unknown("DRAM", name, self.drams)
         return self.drams[name]
 
+    def at(self, voltage: float) -> Technology:
+        """This technology with its logic at another supply voltage; memories keep their own supply."""
+        law = self.voltage_law
+        law.check(voltage)
+        base = self.voltage
+        delay = law.delay_factor(voltage) / law.delay_factor(base)
+        energy = law.energy_factor(voltage) / law.energy_factor(base)
+        leakage = law.leakage_factor(voltage) / law.leakage_factor(base)
+        unit = self.vector_unit
+        return replace(
+            self,
+            voltage=voltage,
+            primitives={
+                name: p.scaled(energy=energy, delay=delay, leakage=leakage) for name, p in self.primitives.items()
+            },
+            vector_unit=replace(unit, energy_pj=unit.energy_pj * energy, leakage_uw=unit.leakage_uw * leakage),
+        )
+
     def interval(self, quantity: Callable[[Technology], ArrayLike]) -> Interval:
         """``quantity`` of this technology, with the interval that its joint draws give."""
         return Interval.of(quantity(self), [quantity(drawn) for drawn in self.draws])
@@ -128,18 +169,10 @@ class Technology:
         return tuple(self._scaled(dict(zip(self.spread, row, strict=True))) for row in multipliers.tolist())
 
     def _scaled(self, factor: Mapping[str, float]) -> Technology:
-        def scale_primitive(name: str, primitive: Primitive) -> Primitive:
+        def scaled(name: str, primitive: Primitive) -> Primitive:
             kind = "register" if name == "flip_flop" else "logic"
-            return replace(
-                primitive,
-                area_um2=primitive.area_um2 * factor[f"{kind}_area"],
-                energy_pj=primitive.energy_pj * factor[f"{kind}_energy"],
-                clock_pj=primitive.clock_pj * factor[f"{kind}_energy"],
-                leakage_uw=primitive.leakage_uw * factor["leakage"],
-                delay_ps=primitive.delay_ps * factor["delay"],
-                carry_delay_ps=primitive.carry_delay_ps * factor["delay"],
-                setup_ps=primitive.setup_ps * factor["delay"],
-            )
+            area, energy = factor[f"{kind}_area"], factor[f"{kind}_energy"]
+            return primitive.scaled(area=area, energy=energy, delay=factor["delay"], leakage=factor["leakage"])
 
         sram_factor = {
             "area_um2": factor["sram_area"],
@@ -150,7 +183,7 @@ class Technology:
         }
         return replace(
             self,
-            primitives={name: scale_primitive(name, primitive) for name, primitive in self.primitives.items()},
+            primitives={name: scaled(name, primitive) for name, primitive in self.primitives.items()},
             sram_law=replace(
                 self.sram_law,
                 anchor={name: value * sram_factor[name] for name, value in self.sram_law.anchor.items()},
@@ -213,6 +246,7 @@ def _from_table(table: Mapping[str, Any]) -> Technology:
         ),
         drams={name: Dram(name=name, **record) for name, record in table["dram"].items()},
         vector_unit=VectorUnit(**table["vector_unit"]),
+        voltage_law=VoltageLaw(**table["voltage_law"]),
         spread={name: record["sigma"] for name, record in table["spread"].items()},
         spread_sources={name: record["source"] for name, record in table["spread"].items()},
         sources=table["sources"],

@@ -62,13 +62,16 @@ def test_command_opens_the_design(front: Front, page: str) -> None:
     assert hx.Space.parse(read_data(page)["head"]["space_toml"]).size == front.problem.space.size
 
 
-def test_every_coefficient_has_a_source(front: Front, page: str) -> None:
+def test_every_coefficient_has_a_source_and_a_known_spread(front: Front, page: str) -> None:
     coefficients = read_data(page)["coefficients"]
-    liberty = front.problem.technology.sources["liberty"]
-    assert all(coefficient["source"] for coefficient in coefficients)
-    assert any(liberty in coefficient["source"] for coefficient in coefficients)
-    spread = {c["spread"]: c["sigma"] for c in coefficients if c["spread"]}
-    assert spread == dict(front.problem.technology.spread)
+    technology = front.problem.technology
+    assert all(row["source"] for row in coefficients["table"])
+    assert {row["spread"] for row in coefficients["table"]} - {""} == set(coefficients["spreads"])
+    assert coefficients["spreads"] == {
+        name: [sigma, technology.spread_sources[name]] for name, sigma in technology.spread.items()
+    }
+    short = {row["source"].partition(":")[0] for row in coefficients["table"]}
+    assert short & set(coefficients["sources"])
 
 
 def test_loads_nothing_from_outside(page: str) -> None:
@@ -95,40 +98,55 @@ def test_long_fronts_open_representatives(front: Front, monkeypatch: pytest.Monk
     assert len(data["rows"]["id"]) == len(front)
 
 
-def test_400_designs_stay_below_3_mb(front: Front) -> None:
-    data = payload(front)
+def test_command_for_the_default_space(front: Front) -> None:
+    space = hx.Space.default()
+    problem = replace(front.problem, space=space)
+    problem.__dict__["error"] = np.zeros(tuple(len(space.choices.values[name]) for name in ("policy", "pe")))
+    head = payload(Front(problem, front.objectives, (), front.ids[:0], 0, 0, 0.0))["head"]
+    assert head["explain"][1].endswith("--technology nangate45")
+
+
+def test_400_designs_stay_below_3_mb(page: str) -> None:
+    data = read_data(page)
     shared = len(json.dumps({**data, "details": []}))
     per_design = (len(json.dumps(data)) - shared) / len(data["details"])
     assert shared + 400 * per_design < 3e6
 
 
-def test_empty_front_of_an_interrupted_search(front: Front, tmp_path: Path) -> None:
-    empty = replace(front, ids=front.ids[:0], evaluated=0, feasible=0)
-    write_report(empty, tmp_path / "r.html")
-    data = read_data((tmp_path / "r.html").read_text("utf-8"))
+@pytest.fixture
+def empty(front: Front) -> Front:
+    """What a search returns that was interrupted at once."""
+    return replace(front, ids=front.ids[:0], evaluated=0, feasible=0)
+
+
+def test_empty_front(empty: Front, tmp_path: Path) -> None:
+    write_report(empty, tmp_path / "report.html")
+    data = read_data((tmp_path / "report.html").read_text("utf-8"))
     assert data["rows"]["id"] == data["details"] == []
     assert not data["head"]["complete"]
 
 
 @pytest.mark.parametrize("name", ["", "missing/report.html"])
-def test_unwritable_path(front: Front, tmp_path: Path, name: str) -> None:
+def test_unwritable_path(empty: Front, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=f"report {tmp_path / name} cannot be written: "):
-        write_report(front, tmp_path / name)
+        write_report(empty, tmp_path / name)
     assert not list(tmp_path.iterdir())
-    assert not list(tmp_path.parent.glob(".*"))
+    assert not list(tmp_path.parent.glob(f".{tmp_path.name}*"))
 
 
-def test_replaces_at_once(front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_write_leaves_the_old_page(empty: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "report.html"
     path.write_text("old")
 
     def full_disk(self: Path, text: str, encoding: str) -> int:
+        self.touch()
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(InputError, match="No space left on device"):
+    with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", full_disk)
-        write_report(front, path)
+        with pytest.raises(InputError, match="No space left on device"):
+            write_report(empty, path)
     assert path.read_text() == "old"
-    write_report(front, path)
-    assert path.read_text("utf-8").startswith("<!doctype html>")
     assert list(tmp_path.iterdir()) == [path]
+    write_report(empty, path)
+    assert path.read_text("utf-8").startswith("<!doctype html>")

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import pytest
+import tomllib
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwexplore.errors import InputError
+from hwexplore.technology import DRAWS, PRIMITIVES, Bill, Item, Price, Stage, Technology, load, names
+from hwexplore.technology.technology import _from_table
+
+NANGATE = load("nangate45")
+ADDERS = Bill((Item("adder", "full_adder", 8, 0.5, "eight"),), (Stage("adder", "full_adder", 8, carry=True),))
+REGISTER = Bill((Item("register", "flip_flop", 8, 0.25, "eight"),), ())
+counts = st.integers(0, 1000)
+activities = st.floats(0, 4)
+bills = st.builds(
+    Bill,
+    st.lists(
+        st.builds(Item, st.just("part"), st.sampled_from(PRIMITIVES), counts, activities, st.just("why")), max_size=6
+    ).map(tuple),
+    st.lists(
+        st.builds(Stage, st.just("part"), st.sampled_from([p for p in PRIMITIVES if p != "flip_flop"]), counts),
+        max_size=6,
+    ).map(tuple),
+)
+
+
+@pytest.fixture(scope="module")
+def table() -> dict[str, Any]:
+    return tomllib.loads((files("hwexplore.models") / "technologies" / "nangate45.toml").read_text("utf-8"))
+
+
+def test_every_shipped_technology_loads() -> None:
+    assert "nangate45" in names()
+    for name in names():
+        technology = load(name)
+        assert technology.name == name
+        assert set(PRIMITIVES) <= set(technology.primitives)
+        assert technology.drams
+        assert load(name) is technology
+
+
+def test_nangate45_is_the_library() -> None:
+    """Areas of the Nangate Open Cell Library's data sheet."""
+    assert (NANGATE.node_nm, NANGATE.voltage, NANGATE.temperature_c) == (45, 1.1, 25)
+    areas = {"nand2": 0.798, "full_adder": 4.256, "flip_flop": 4.522, "mux2": 1.862}
+    assert {name: NANGATE.primitives[name].area_um2 for name in areas} == areas
+
+
+@pytest.mark.parametrize("name", ["nangate", "Nangate45", "", "xyz"])
+def test_unknown_technology(name: str) -> None:
+    with pytest.raises(InputError, match=rf"unknown technology '{name}'; .*nangate45"):
+        load(name)
+
+
+def test_a_technology_prices_every_primitive(table: dict[str, Any]) -> None:
+    short = {**table, "primitives": {k: v for k, v in table["primitives"].items() if k not in ("mux2", "or2")}}
+    with pytest.raises(InputError, match="technology nangate45 prices no or2, mux2"):
+        _from_table(short)
+
+
+def test_price_of_a_hand_computed_bill(table: dict[str, Any]) -> None:
+    bill = Bill(
+        (
+            Item("sum", "full_adder", 16, 0.5, "sixteen"),
+            Item("gate", "and2", 3, 2, "three"),
+            Item("register", "flip_flop", 10, 0.25, "ten"),
+        ),
+        (Stage("gate", "and2", 2), Stage("sum", "full_adder", 1), Stage("carry", "full_adder", 15, carry=True)),
+    )
+    fa, gate, ff = (table["primitives"][name] for name in ("full_adder", "and2", "flip_flop"))
+    assert asdict(NANGATE.price(bill)) == pytest.approx(
+        {
+            "area_um2": 16 * fa["area_um2"] + 3 * gate["area_um2"] + 10 * ff["area_um2"],
+            "dynamic_pj": 8 * fa["energy_pj"] + 6 * gate["energy_pj"] + 2.5 * ff["energy_pj"],
+            "clock_pj": 10 * ff["clock_pj"],
+            "leakage_uw": 16 * fa["leakage_uw"] + 3 * gate["leakage_uw"] + 10 * ff["leakage_uw"],
+            "delay_ps": ff["delay_ps"]
+            + ff["setup_ps"]
+            + 2 * gate["delay_ps"]
+            + fa["delay_ps"]
+            + 15 * fa["carry_delay_ps"],
+        }
+    )
+
+
+def test_price_of_eight_flip_flops() -> None:
+    price = NANGATE.price(REGISTER)
+    assert price.area_um2 == pytest.approx(36.176)
+    assert price.clock_pj == pytest.approx(0.06416)
+    assert price.dynamic_pj == pytest.approx(0.0239)
+    assert price.delay_ps == pytest.approx(132.67)
+
+
+@given(bills, bills)
+def test_bills_add_up(one: Bill, two: Bill) -> None:
+    both = NANGATE.price(Bill(one.items + two.items, one.path + two.path))
+    parts = NANGATE.price(one), NANGATE.price(two)
+    register = NANGATE.price(Bill((), ())).delay_ps
+    for field in fields(Price):
+        total = sum(getattr(part, field.name) for part in parts)
+        expected = total - register if field.name == "delay_ps" else total
+        assert getattr(both, field.name) == pytest.approx(expected)
+
+
+def area(bill: Bill) -> Callable[[Technology], float]:
+    return lambda technology: technology.price(bill).area_um2
+
+
+@pytest.mark.parametrize(("bill", "sigma"), [(ADDERS, "logic_area"), (REGISTER, "register_area")])
+def test_intervals_follow_the_named_spread(bill: Bill, sigma: str) -> None:
+    """5 and 95 % of a log-normal: exp(-+1.645 sigma), as closely as the draws give it."""
+    interval = NANGATE.interval(area(bill))
+    assert interval.mid == NANGATE.price(bill).area_um2
+    assert interval.low < interval.mid < interval.high
+    for end, sign in ((interval.low, -1), (interval.high, 1)):
+        assert np.log(end / interval.mid) == pytest.approx(sign * 1.645 * NANGATE.spread[sigma], rel=0.25)
+
+
+@given(bills)
+def test_intervals_are_ordered(bill: Bill) -> None:
+    for field in fields(Price):
+        interval = NANGATE.interval(lambda node, name=field.name: getattr(node.price(bill), name))
+        assert interval.low <= interval.mid <= interval.high
+
+
+def test_draws_are_seeded_and_do_not_move_the_middle() -> None:
+    load.cache_clear()
+    again = load("nangate45")
+    assert again is not NANGATE
+    assert again.draws == NANGATE.draws
+    assert len(NANGATE.draws) == DRAWS
+    assert NANGATE.draws[0] != NANGATE.draws[1]
+    areas = [node.primitives["nand2"].area_um2 for node in NANGATE.draws]
+    assert np.median(areas) == pytest.approx(0.798, rel=0.03)
+
+
+def test_draws_are_joint() -> None:
+    """Two circuits of one technology err together: their ratio is far better known than either."""
+    mixed = Bill(ADDERS.items + REGISTER.items, ())
+    ratio = NANGATE.interval(lambda node: area(mixed)(node) / area(ADDERS)(node))
+    one, other = NANGATE.interval(area(mixed)), NANGATE.interval(area(ADDERS))
+    independent = np.hypot(np.log(one.high / one.low), np.log(other.high / other.low))
+    assert 0 < np.log(ratio.high / ratio.low) < 0.5 * independent
+    double = Bill(ADDERS.items * 2, ())
+    assert NANGATE.interval(lambda node: area(double)(node) / area(ADDERS)(node)).low == pytest.approx(2)
+
+
+def test_draws_keep_rankings() -> None:
+    small, large = (Bill((Item("adder", "full_adder", n, 0.5, ""),), ()) for n in (10, 11))
+    assert all(area(small)(node) < area(large)(node) for node in NANGATE.draws)
+    assert NANGATE.interval(area(small)).high > NANGATE.interval(area(large)).low
+
+
+def test_a_draw_scales_every_coefficient_by_its_factor() -> None:
+    """One factor per named spread, the same wherever it applies, and none without effect."""
+    drawn = NANGATE.draws[0]
+    seen: dict[str, set[float]] = {}
+
+    def note(factor: str, ratio: float) -> None:
+        seen.setdefault(factor, set()).add(round(ratio, 12))
+
+    for name, primitive in NANGATE.primitives.items():
+        kind = "register" if name == "flip_flop" else "logic"
+        for field, factor in (
+            ("area_um2", f"{kind}_area"),
+            ("energy_pj", f"{kind}_energy"),
+            ("clock_pj", f"{kind}_energy"),
+            ("leakage_uw", "leakage"),
+            *((field, "delay") for field in ("delay_ps", "carry_delay_ps", "setup_ps")),
+        ):
+            if getattr(primitive, field):
+                note(factor, getattr(drawn.primitives[name], field) / getattr(primitive, field))
+    for quantity, factor in (
+        ("area_um2", "sram_area"),
+        ("read_pj", "sram_energy"),
+        ("write_pj", "sram_energy"),
+        ("leakage_mw", "leakage"),
+        ("access_ns", "delay"),
+    ):
+        note(factor, float(drawn.sram_law(quantity, 4096, 64) / NANGATE.sram_law(quantity, 4096, 64)))
+    for name, dram in NANGATE.drams.items():
+        for field, factor in (("energy_pj_per_bit", "energy"), ("area_mm2", "area"), ("static_w", "static")):
+            note(f"dram_{factor}", getattr(drawn.drams[name], field) / getattr(dram, field))
+        assert drawn.drams[name].bandwidth_bytes_per_s == dram.bandwidth_bytes_per_s
+    for field, factor in (("area_um2", "vector_area"), ("energy_pj", "vector_energy"), ("leakage_uw", "leakage")):
+        note(factor, getattr(drawn.vector_unit, field) / getattr(NANGATE.vector_unit, field))
+    assert seen.keys() == NANGATE.spread.keys()
+    assert all(len(ratios) == 1 for ratios in seen.values())
+    assert len(set().union(*seen.values())) == len(seen)
