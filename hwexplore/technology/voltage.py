@@ -17,7 +17,7 @@ class VoltageLaw:
     """Polynomials in the supply voltage for an inverter's delay and energy; logic scales by their ratios to nominal.
 
     ``delay_ps`` holds the coefficients of V^0, V^1, ... up to ``delay_until`` volts, from where delay falls linearly to
-    ``nominal_delay_ps`` at the highest of ``volts``, the range of validity; ``energy_fj`` likewise over the whole range.
+    ``nominal_delay_ps`` at the highest of ``volts``, the range of validity; ``energy_fj`` holds over all of that range.
     Leakage power is taken as proportional to the voltage, its least dependence.
     """
 

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from hwexplore.accelerator import DATAFLOWS, cycles
+from hwexplore.errors import InputError
+
+Matrix = NDArray[np.int64]
+
+SIZE = st.integers(1, 7)
+ARRAY = st.integers(1, 4)
+
+
+def output_stationary(a: Matrix, w: Matrix) -> tuple[Matrix, int]:
+    """One fold, a [rows, k] times w [k, cols], stepped cycle by cycle; the product and the cycles it took."""
+    (rows, k), cols = a.shape, w.shape[1]
+    row, col = np.arange(rows), np.arange(cols)
+    from_left = np.zeros((rows, cols), np.int64)
+    from_above = np.zeros((rows, cols), np.int64)
+    sums, received, cycle = np.zeros((rows, cols), np.int64), np.zeros((rows, cols), int), 0
+    while (received < k).any():
+        step_a, step_w = cycle - row, cycle - col
+        enter_a = np.where((step_a >= 0) & (step_a < k), a[row, step_a.clip(0, k - 1)], 0)
+        enter_w = np.where((step_w >= 0) & (step_w < k), w[step_w.clip(0, k - 1), col], 0)
+        from_left = np.column_stack([enter_a, from_left[:, :-1]])
+        from_above = np.vstack([enter_w, from_above[:-1]])
+        sums += from_left * from_above
+        step = cycle - row[:, None] - col
+        received += (step >= 0) & (step < k)
+        cycle += 1
+    drained = []
+    while len(drained) < rows:
+        drained.append(sums[-1])
+        sums = np.vstack([np.zeros_like(sums[:1]), sums[:-1]])
+        cycle += 1
+    return np.array(drained[::-1]), cycle
+
+
+def weight_stationary(a: Matrix, w: Matrix) -> tuple[Matrix, int]:
+    """One fold, a [m, rows] times w [rows, cols], stepped cycle by cycle; the product and the cycles it took."""
+    m, (rows, cols) = len(a), w.shape
+    held, cycle = np.zeros_like(w), 0
+    for entering in w[::-1]:
+        held = np.vstack([entering, held[:-1]])
+        cycle += 1
+    row, col = np.arange(rows), np.arange(cols)
+    from_left, sums = np.zeros_like(w), np.zeros_like(w)
+    product, left, start = np.zeros((m, cols), np.int64), m * cols, cycle
+    while left:
+        token = cycle - start - row
+        entering = np.where((token >= 0) & (token < m), a[token.clip(0, m - 1), row], 0)
+        from_left = np.column_stack([entering, from_left[:, :-1]])
+        sums = np.vstack([np.zeros_like(sums[:1]), sums[:-1]]) + from_left * held
+        token = cycle - start - (rows - 1) - col
+        leaving = (token >= 0) & (token < m)
+        product[token[leaving], col[leaving]] = sums[-1, leaving]
+        left -= leaving.sum()
+        cycle += 1
+    return product, cycle
+
+
+def pad(matrix: Matrix, rows: int, cols: int) -> Matrix:
+    return np.pad(matrix, ((0, -len(matrix) % rows), (0, -matrix.shape[1] % cols)))
+
+
+def simulate(a: Matrix, w: Matrix, rows: int, cols: int, dataflow: str) -> tuple[Matrix, int]:
+    """The product a [m, k] x w [k, n], fold after fold, and its cycles."""
+    if dataflow == "is":
+        product, total = simulate(w.T, a.T, rows, cols, "ws")
+        return product.T, total
+    on_rows, on_cols = (a, w) if dataflow == "os" else (a.T, w)
+    (k_rows, k_cols) = (1, 1) if dataflow == "os" else (1, rows)
+    a, w = pad(a, rows, 1) if dataflow == "os" else pad(a, k_rows, k_cols), pad(w, 1 if dataflow == "os" else rows, cols)
+    product, total = np.zeros((len(a), w.shape[1]), np.int64), 0
+    for j in range(0, w.shape[1], cols):
+        for i in range(0, len(a) if dataflow == "os" else len(w), rows):
+            if dataflow == "os":
+                product[i : i + rows, j : j + cols], taken = output_stationary(a[i : i + rows], w[:, j : j + cols])
+            else:
+                partial, taken = weight_stationary(a[:, i : i + rows], w[i : i + rows, j : j + cols])
+                product[:, j : j + cols] += partial
+            total += taken
+    return product[: len(on_rows) if dataflow == "os" else None, : on_cols.shape[1]], total
+
+
+def test_scalesim(data: Path) -> None:
+    table = pd.read_csv(data / "scalesim_gemm.csv")
+    assert len(table) == 72
+    for dataflow, rows in table.groupby("dataflow"):
+        ours = cycles(rows["M"], rows["N"], rows["K"], rows["rows"], rows["cols"], dataflow, compat="scalesim")
+        np.testing.assert_array_equal(ours, rows["total_cycles"])
+
+
+@given(SIZE, SIZE, SIZE, ARRAY, ARRAY, st.sampled_from(DATAFLOWS))
+def test_stepped_array(m: int, n: int, k: int, rows: int, cols: int, dataflow: str) -> None:
+    rng = np.random.default_rng(0)
+    a, w = rng.integers(-8, 8, (m, k)), rng.integers(-8, 8, (k, n))
+    product, taken = simulate(a, w, rows, cols, dataflow)
+    np.testing.assert_array_equal(product, a @ w)
+    assert cycles(m, n, k, rows, cols, dataflow) == taken
+
+
+def test_broadcasts() -> None:
+    table = cycles([[1], [64]], 64, 64, [8, 16, 32], 8, "ws")
+    assert table.shape == (2, 3)
+    assert table[1, 2] == cycles(64, 64, 64, 32, 8, "ws")
+
+
+@pytest.mark.parametrize("name", ["m", "n", "k", "rows", "cols"])
+@pytest.mark.parametrize("size", [0, -1, float("nan"), float("inf"), "8", None, [4, 0], 1j, True])
+def test_bad_sizes(name: str, size: object) -> None:
+    sizes = {"m": 1, "n": 1, "k": 1, "rows": 1, "cols": 1, name: size}
+    with pytest.raises(InputError, match=f"^{name} = .* must be a positive number$"):
+        cycles(**sizes)
+
+
+def test_unknown_options() -> None:
+    with pytest.raises(InputError, match="unknown dataflow 'oss'; did you mean os"):
+        cycles(1, 1, 1, 1, 1, "oss")
+    with pytest.raises(InputError, match="unknown compat 'scale-sim'; did you mean scalesim"):
+        cycles(1, 1, 1, 1, 1, compat="scale-sim")
