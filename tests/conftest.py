@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from hwexplore import technology
 from hwexplore.search import Space
 from hwexplore.technology import Technology
+
+settings.register_profile("hwexplore", deadline=None)
+settings.load_profile("hwexplore")
 
 ONE_DESIGN: dict[str, Any] = {
     "pe": "mac(int8, int8, acc=int32)",

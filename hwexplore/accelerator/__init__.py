@@ -5,6 +5,7 @@ from hwexplore.accelerator.designs import PARAMETERS, Choices
 from hwexplore.accelerator.evaluate import Evaluator, Fidelity, totals
 from hwexplore.accelerator.metrics import METRICS
 from hwexplore.accelerator.model import REASONS, Breakdown, Model
+from hwexplore.accelerator.presets import Preset, preset
 
 __all__ = [
     "DATAFLOWS",
@@ -16,6 +17,8 @@ __all__ = [
     "Evaluator",
     "Fidelity",
     "Model",
+    "Preset",
     "cycles",
+    "preset",
     "totals",
 ]

@@ -16,7 +16,7 @@ from hwexplore.errors import InputError, unknown
 from hwexplore.formats import Format, Integer, Minifloat
 from hwexplore.workloads import Operands, Operator, Policy, Workload
 
-__all__ = ["COMPUTE_FORMATS", "Figure", "Preset", "preset", "presets", "resident_bytes", "roofline", "totals"]
+__all__ = ["COMPUTE_FORMATS", "Figure", "Preset", "preset", "presets", "roofline", "totals"]
 
 COMPUTE_FORMATS = {"int4": (0, 4), "int8": (0, 8), "fp8": (5, 4), "fp16": (5, 11), "bf16": (8, 8), "fp32": (8, 24)}
 """Exponent and significand bits of the formats that accelerators compute in, the preferred first.
@@ -142,14 +142,6 @@ def totals(operators: pd.DataFrame, tokens: int) -> dict[str, float]:
         "tokens_per_s": tokens / latency_s,
         "fraction_of_peak": float(count @ (time_s * at_peak)) / latency_s,
     }
-
-
-def resident_bytes(workload: Workload, policy: Policy) -> float:
-    """Bytes that memory has to hold: all weights, at the mean width of those that a pass reads, and the KV cache."""
-    frame = workload.to_frame(policy)
-    read = (frame["count"] * frame["weight_bytes"]).sum()
-    cache = (frame["count"] * frame["kv_bytes"])[frame["kind"] == "attention"].sum()
-    return float(workload.parameters * read / max(workload.weight_elements, 1) + cache)
 
 
 def _place(operator: Operator, operands: Operands, preset: Preset) -> tuple[str, str | None, float]:

@@ -146,10 +146,8 @@ def _under_policy(policy: Policy, workload: Workload) -> dict[str, Any]:
         _operator_work(operator, operands)
         for operator, operands in zip(workload.operators, workload.operands(policy), strict=True)
     ]
-    count = frame["count"].to_numpy()
-    bytes_per_weight = count @ frame["weight_bytes"].to_numpy() / workload.weight_elements
     return {
-        "resident_bytes": workload.parameters * bytes_per_weight + count @ np.where(attention, kv_bytes, 0),
+        "resident_bytes": workload.resident_bytes(policy),
         "a_bytes": frame["activation_bytes"].to_numpy(),
         "b_bytes": frame["weight_bytes"].to_numpy() + np.where(attention, kv_bytes, 0),
         "c_bytes": frame["output_bytes"].to_numpy() + np.where(attention, 0, kv_bytes),

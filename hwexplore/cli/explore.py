@@ -73,7 +73,7 @@ def explore(
     for path in out if len(front) else []:
         if path in pages:
             report.write_report(front, path)
-        output.print(f"wrote {path}", markup=False, highlight=False)
+        output.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
     if not front.complete:
         raise typer.Exit(130)
 

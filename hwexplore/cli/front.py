@@ -22,7 +22,7 @@ def print_front(front: Front) -> None:
     """Up to 20 representative designs, how the search went, and the parameters that the front does not vary."""
     problem = front.problem
     if not len(front):
-        output.print(f"interrupted after {front.evaluated:,} designs, none of them feasible within the constraints")
+        output.print(f"interrupted after {front.evaluated:,} designs, none feasible so far")
         return
     rows = front.representatives(20)
     texts = [_row(row) for row in front.to_frame().iloc[rows].to_dict("records")]

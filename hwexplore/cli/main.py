@@ -47,7 +47,9 @@ def _options(
 def main() -> None:
     """Run the command line."""
     try:
-        app()
+        app(prog_name="hwexplore")
     except InputError as error:
         errors.print(f"hwexplore: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

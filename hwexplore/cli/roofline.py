@@ -10,7 +10,7 @@ import pandas as pd
 import typer
 
 from hwexplore import workloads
-from hwexplore.accelerator.presets import preset, resident_bytes, totals
+from hwexplore.accelerator.presets import preset, totals
 from hwexplore.accelerator.presets import roofline as tabulate
 from hwexplore.cli.console import output, print_json, print_table
 from hwexplore.cli.options import Batch, Context, Phase
@@ -39,7 +39,7 @@ def roofline(
     formats = Policy.parse(policy)
     operators = tabulate(network, formats, machine)
     metrics = totals(operators, network.tokens)
-    resident = resident_bytes(network, formats)
+    resident = network.resident_bytes(formats)
     if out is not None:
         write_roofline(plot_roofline(network, formats, machine), out)
     if json:

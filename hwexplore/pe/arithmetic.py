@@ -41,41 +41,42 @@ def saturating_sums(activations: Integers, weights: Integers, largest: int, bits
     if len(m):
         clipped = np.zeros(len(m), total.dtype if high < 2**62 else object)
         for activation, weight in zip(activations.T, weights.T, strict=True):
-            clipped = np.clip(clipped + activation[m] * weight[n], low, high)
+            clipped = np.clip(clipped + activation[m].astype(clipped.dtype) * weight[n], low, high)
         total[m, n] = clipped
     return total
 
 
 def float_sums(
-    activations: NDArray[np.float64], weights: NDArray[np.float64], format: Minifloat
+    activations: NDArray[np.float64], weights: NDArray[np.float64], format: Minifloat, product_bits: int
 ) -> NDArray[np.float64]:
-    """Values [m, n] of sums in ``format``: each product exact, each addition rounded once, to nearest even."""
+    """Values [m, n] of sums in ``format``: each product exact, each addition rounded once, to nearest even.
+
+    ``product_bits`` bounds the significand of a product.
+    """
     shape = activations.shape[0], weights.shape[0]
     with np.errstate(invalid="ignore", over="ignore"):
-        if format == FP32 and _products_fit_float32(activations, weights):
-            single = np.zeros(shape, np.float32)
-            for a, w in zip(activations.T.astype(np.float32), weights.T.astype(np.float32), strict=True):
-                single += np.multiply.outer(a, w)
-            return single.astype(float)
+        if format == FP32 and product_bits <= 24 and _exponents_fit_float32(activations, weights):
+            return _float32_sums(activations.astype(np.float32), weights.astype(np.float32)).astype(float)
         total = np.zeros(shape)
         for activation, weight in zip(activations.T, weights.T, strict=True):
             total = format.quantize(_add_to_odd(total, np.multiply.outer(activation, weight)))
     return total
 
 
-def _products_fit_float32(activations: NDArray[np.float64], weights: NDArray[np.float64]) -> bool:
-    """Whether every product is surely a number of float32, so that its own addition rounds as it should."""
-    bits = exponents = 0
-    for values in (activations, weights):
-        nonzero = values[(values != 0) & np.isfinite(values)]
-        significand, exponent = np.frexp(nonzero)
-        scaled = significand * 2.0**24
-        if (scaled != np.rint(scaled)).any():
-            return False
-        whole = np.bitwise_or.reduce(abs(scaled).astype(np.int64), initial=0)
-        bits += 24 - int(whole & -whole).bit_length() + 1 if whole else 0
-        exponents = max(exponents, int(abs(exponent).max(initial=0)))
-    return bits <= 24 and exponents <= 60
+def _float32_sums(activations: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sums [m, n] by the machine's own float32 additions, which accumulate() does one after the other."""
+    total = np.zeros((1, activations.shape[0], weights.shape[0]), np.float32)
+    for start in range(0, weights.shape[1], BLOCK):
+        a, w = activations.T[start : start + BLOCK], weights.T[start : start + BLOCK]
+        total = np.add.accumulate(np.concatenate([total, a[:, :, None] * w[:, None, :]]))[-1:]
+    return np.asarray(total[0])
+
+
+def _exponents_fit_float32(*operands: NDArray[np.float64]) -> bool:
+    """Whether products of these operands stay far inside the range of float32."""
+    magnitudes = [abs(values[np.isfinite(values)]) for values in operands]
+    nonzero = [values[values > 0] for values in magnitudes]
+    return all(values.max(initial=1) < 2.0**60 and values.min(initial=1) > 2.0**-40 for values in nonzero)
 
 
 def wrap(values: Integers, bits: int) -> Integers:

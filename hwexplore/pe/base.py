@@ -46,7 +46,7 @@ class PE(ABC):
     @staticmethod
     def parse(text: str) -> PE:
         """A PE from its text, as in ``mac(int8, int8, acc=int32)``; ``str`` gives the text back."""
-        match = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", text)
+        match = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", str(text))
         if not match:
             raise InputError(f"PE {text!r} is not of the form family(weight, activation, option=value)")
         family, arguments = match.groups()

@@ -108,7 +108,10 @@ class Mac(PE):
             )
         if self.accumulator.format is not None:
             values = self.activation.decode(activations), self.weight.decode(weights)
-            return np.asarray(self.accumulator.format.encode(float_sums(*values, self.accumulator.format)))
+            product_bits = self.weight_port.width + self.activation_port.width
+            return np.asarray(
+                self.accumulator.format.encode(float_sums(*values, self.accumulator.format, product_bits))
+            )
         terms = weights.shape[1]
         if self.accumulator.kind == "exact" and terms > self.accumulator.size:
             raise InputError(

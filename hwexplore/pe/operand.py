@@ -100,6 +100,10 @@ class Operand:
         if not np.isfinite(values).all():
             bad = values[~np.isfinite(values)].flat[0]
             raise InputError(f"operand {self} is {bad}: a fixed-point accumulator takes finite numbers only")
+        unused = np.ldexp(abs(values), -self.step_exponent) > float(self.largest)
+        if unused.any():
+            bad = values[unused].flat[0]
+            raise InputError(f"operand {self} is {bad:g}: a code that the format leaves unused")
         if self.largest < 2**53:
             return np.ldexp(values, -self.step_exponent).astype(np.int64)
         significand, exponent = np.frexp(values)

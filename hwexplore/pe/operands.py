@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore.errors import unknown
-from hwexplore.formats import Format, Minifloat
+from hwexplore.formats import Format, Integer, Minifloat
 from hwexplore.pe.operand import Operand
 
 __all__ = ["GLITCH", "Activity", "activity", "standard_deviation"]
@@ -17,9 +17,6 @@ __all__ = ["GLITCH", "Activity", "activity", "standard_deviation"]
 GLITCH = 560 / 212
 """Transitions in timed over zero-delay simulation of an INT8 multiply-accumulate unit on Nangate45
 (Yosys 0.70 + ABC netlist): what a combinational node does per useful transition."""
-
-GAUSSIAN_CREST = 4.0
-"""Largest magnitude of a Gaussian operand tensor, in standard deviations: the expected maximum of 16,000 samples."""
 
 SCALED_BITS = 8
 """Formats of up to so many bits, and integers, are used scaled to their range; wider floating point as the data are."""
@@ -55,18 +52,30 @@ def activity(
 
 def standard_deviation(format: Format, crest: float) -> float:
     """The standard deviation that data of this ``crest`` factor (max|x| over it) have in a scalar ``format``."""
-    scaled = not isinstance(format, Minifloat) or format.element_bits <= SCALED_BITS
-    return format.element.max / crest if scaled else 1.0
+    return format.element.max / crest if _is_scaled(format) else 1.0
+
+
+def _is_scaled(format: Format) -> bool:
+    return not isinstance(format, Minifloat) or format.element_bits <= SCALED_BITS
 
 
 def _sample(operand: Operand, distribution: str, rng: np.random.Generator) -> NDArray[Any]:
-    """Codes of finite random operands."""
+    """Codes of finite random operands; those of unsigned formats are magnitudes."""
+    format = operand.format
     if distribution == "gaussian":
-        values = rng.standard_normal(SAMPLES) * standard_deviation(operand.format, GAUSSIAN_CREST)
+        values = rng.standard_normal(SAMPLES)
+        values *= _best_scale(format, values) if _is_scaled(format) else 1.0
     else:
-        limit = standard_deviation(operand.format, 1.0)
-        values = rng.uniform(-limit, limit, SAMPLES)
-    return operand.format.encode(values)
+        values = rng.uniform(-1, 1, SAMPLES) * (format.max if _is_scaled(format) else 1.0)
+    return format.encode(np.clip(values if format.signed else abs(values), -format.max, format.max))
+
+
+def _best_scale(format: Integer | Minifloat, values: NDArray[np.float64]) -> float:
+    """The factor on ``values`` that quantizes them with the least mean squared error."""
+    values = values if format.signed else abs(values)
+    scales = format.max / np.geomspace(0.5, 8, 64)
+    errors = [np.mean((format.quantize(values * scale) / scale - values) ** 2) for scale in scales]
+    return float(scales[np.argmin(errors)])
 
 
 def _significand_bits(operand: Operand, codes: NDArray[Any]) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from hwexplore.workloads import OperandFormat, Policy, Workload
 
 __all__ = ["accumulation_noise", "operand_noise", "policy_error"]
 
-OUTPUTS = 32
+OUTPUTS = 16
 """Rows and columns of the Monte Carlo product behind :func:`accumulation_noise`."""
 
 
@@ -55,18 +55,21 @@ def accumulation_noise(pe: PE, weight: Format, activation: Format, terms: int, b
     """Noise-to-signal ratio that ``pe``'s accumulator adds to sums of ``terms`` products.
 
     Monte Carlo of the golden model on Gaussian operands with a fixed seed, scaled to the typical crest factor of
-    ``block`` weights (None: a channel) and of a channel of activations; the reference is the exact sum.
+    ``block`` weights (None: a channel) and of a channel of activations; the reference is the exact sum. Infinite where
+    a floating-point accumulator overflows; 0 where the operands are so coarse that all become zero.
     """
     if pe.is_exact(weight, activation, terms):
         return 0.0
     w = _sample(weight, crest_factor(block), terms, seed=0)
     a = _sample(activation, crest_factor(None), terms, seed=1)
     exact = a @ w.T
-    error = pe.decode(pe.golden(pe.weight.encode(w), pe.activation.encode(a))) - exact
-    return float(np.mean(error**2) / np.mean(exact**2))
+    if not exact.any():
+        return 0.0
+    sums = pe.decode(pe.golden(pe.weight.encode(w), pe.activation.encode(a)))
+    return float(np.mean((sums - exact) ** 2) / np.mean(exact**2)) if np.isfinite(sums).all() else np.inf
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _sample(format: Format, crest: float, terms: int, seed: int) -> NDArray[np.float64]:
     values = np.random.default_rng(seed).standard_normal((OUTPUTS, terms)) * standard_deviation(format, crest)
     return np.asarray(format.quantize(values), float)

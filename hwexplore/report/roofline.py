@@ -92,7 +92,7 @@ def _add_roof(figure: go.Figure, rows: pd.DataFrame, preset: Preset, right: floa
             legendgroup=name,
             showlegend=False,
         )
-    rows = rows.sort_values("intensity")
+    rows = rows.sort_values("intensity", kind="stable")
     cluster = (np.log10(rows["intensity"]).diff() > NEIGHBOURS).cumsum()
     markers = pd.DataFrame([_marker(group) for _, group in rows.groupby(cluster)])
     beside_slope = "top left" if rows["macs"].iloc[0] else "bottom right"
@@ -113,7 +113,7 @@ def _add_roof(figure: go.Figure, rows: pd.DataFrame, preset: Preset, right: floa
 
 def _marker(group: pd.DataFrame) -> dict[str, Any]:
     """Operators of much the same intensity, at their time-weighted mean, named after the slowest."""
-    group = group.sort_values("share", ascending=False)
+    group = group.sort_values("share", ascending=False, kind="stable")
     first = escape(group["name"].iloc[0])
     return {
         "x": np.average(group["intensity"], weights=group["share"]),

@@ -100,7 +100,7 @@ def _default_values() -> dict[str, Any]:
 def _listed(value: Any) -> Sequence[Any]:
     if isinstance(value, dict):
         raise InputError(f"a parameter takes a value or a list of values, got {value}")
-    return list(value) if isinstance(value, (list, tuple, np.ndarray)) else [value]
+    return list(value) if isinstance(value, (list, tuple, range, np.ndarray)) else [value]
 
 
 def _read(path: Path) -> str:

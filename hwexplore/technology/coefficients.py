@@ -51,6 +51,11 @@ def coefficients(technology: Technology) -> Iterator[Coefficient]:
         for term, value in zip(terms, values, strict=True):
             yield Coefficient(f"sram.log2_{quantity} [{term}]", value, "", "", source)
         yield Coefficient(f"sram.{quantity} anchor", law.anchor[quantity], "", spread, law.anchor_source)
+    voltage = technology.voltage_law
+    for field, unit_name, polynomial in (("delay_ps", "ps", voltage.delay_ps), ("energy_fj", "fJ", voltage.energy_fj)):
+        for power, value in enumerate(polynomial):
+            yield Coefficient(f"voltage_law.{field} [V^{power}]", value, f"{unit_name}/V^{power}", "", voltage.source)
+    yield Coefficient("voltage_law.nominal_delay_ps", voltage.nominal_delay_ps, "ps", "", voltage.source)
     unit = technology.vector_unit
     for field, spread in (("area_um2", "vector_area"), ("energy_pj", "vector_energy"), ("leakage_uw", "leakage")):
         yield Coefficient(

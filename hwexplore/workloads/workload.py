@@ -64,6 +64,13 @@ class Workload:
                 raise unknown(f"operator or kind in the policy overrides for {self.name}", selector, known)
         return tuple(policy.operands(operator) for operator in self.operators)
 
+    def resident_bytes(self, policy: Policy) -> float:
+        """Bytes that memory has to hold: all weights, at the mean width of those that a pass reads, and the KV cache."""
+        frame = self.to_frame(policy)
+        read = (frame["count"] * frame["weight_bytes"]).sum()
+        cache = (frame["count"] * frame["kv_bytes"])[frame["kind"] == "attention"].sum()
+        return float(self.parameters * read / max(self.weight_elements, 1) + cache)
+
     def to_frame(self, policy: Policy) -> pd.DataFrame:
         """A row per operator: name, kind, count, batch, m, n, k, macs, vector_ops and the bytes of each tensor.
 

@@ -75,19 +75,21 @@ def simulate(a: Matrix, w: Matrix, rows: int, cols: int, dataflow: str) -> tuple
     if dataflow == "is":
         product, total = simulate(w.T, a.T, rows, cols, "ws")
         return product.T, total
-    on_rows, on_cols = (a, w) if dataflow == "os" else (a.T, w)
-    (k_rows, k_cols) = (1, 1) if dataflow == "os" else (1, rows)
-    a, w = pad(a, rows, 1) if dataflow == "os" else pad(a, k_rows, k_cols), pad(w, 1 if dataflow == "os" else rows, cols)
+    m, n = len(a), w.shape[1]
+    of_m, of_k = (rows, 1) if dataflow == "os" else (1, rows)
+    a, w = pad(a, of_m, of_k), pad(w, of_k, cols)
     product, total = np.zeros((len(a), w.shape[1]), np.int64), 0
-    for j in range(0, w.shape[1], cols):
-        for i in range(0, len(a) if dataflow == "os" else len(w), rows):
-            if dataflow == "os":
-                product[i : i + rows, j : j + cols], taken = output_stationary(a[i : i + rows], w[:, j : j + cols])
-            else:
-                partial, taken = weight_stationary(a[:, i : i + rows], w[i : i + rows, j : j + cols])
-                product[:, j : j + cols] += partial
-            total += taken
-    return product[: len(on_rows) if dataflow == "os" else None, : on_cols.shape[1]], total
+    for right in (slice(j, j + cols) for j in range(0, w.shape[1], cols)):
+        if dataflow == "os":
+            for down in (slice(i, i + rows) for i in range(0, len(a), rows)):
+                product[down, right], taken = output_stationary(a[down], w[:, right])
+                total += taken
+        else:
+            for down in (slice(i, i + rows) for i in range(0, len(w), rows)):
+                partial, taken = weight_stationary(a[:, down], w[down, right])
+                product[:, right] += partial
+                total += taken
+    return product[:m, :n], total
 
 
 def test_scalesim(data: Path) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwexplore.errors import InputError
@@ -12,6 +12,7 @@ OPERANDS = ["int2", "int8", "uint4", "int6s", "bipolar3", "ternary"]
 ACCUMULATORS = ["int24", "int32", "int20 sat", "exact(1)", "exact(4096)"]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(OPERANDS), st.sampled_from(OPERANDS), st.sampled_from(ACCUMULATORS))
 def test_text_round_trip(weight: str, activation: str, accumulator: str) -> None:
     text = f"mac({weight}, {activation}, acc={accumulator})"
@@ -72,7 +73,7 @@ def test_refused_texts(text: str, sentence: str) -> None:
         ({"period_ps": 0}, "period_ps = 0 must be a positive number"),
         ({"period_ps": -5}, "period_ps = -5 must be a positive number"),
         ({"period_ps": float("nan")}, "period_ps = nan must be a positive number"),
-        ({"period_ps": 100}, r"cannot run at 100 ps on nangate45: its shortest period is \d+ ps"),
+        ({"period_ps": 100}, r"cannot run at 100 ps on nangate45.*: its shortest period is \d+ ps"),
         ({"mode": "fast"}, "mode 'fast'.* one mode only"),
         ({"operands": "gausian"}, "unknown operand distribution 'gausian'; did you mean gaussian"),
     ],

@@ -37,6 +37,7 @@ def test_against_numerical_integration(name: str, crest: float, overhead: float)
     assert float(gaussian_noise(format, crest, overhead)) == pytest.approx(expected, rel=1e-6)
 
 
+@settings(deadline=None)
 @given(st.integers(8, 16), st.floats(2, 12))
 def test_fine_integers_have_uniform_rounding_error(bits: int, crest: float) -> None:
     """A twelfth of the squared step; the largest element itself is exact."""
@@ -115,7 +116,7 @@ def test_typical_noise_on_data_with_the_typical_crest(name: str) -> None:
     assert 10 * np.log10(noise_to_signal(format) / measured) == pytest.approx(0, abs=0.15)
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.sampled_from(["mxfp4", "int4_g128", "e4m3"]), st.floats(1.5, 20), st.floats(1.0, 1.4))
 def test_noise_grows_with_the_crest_factor(name: str, crest: float, growth: float) -> None:
     format = Format.parse(name)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.optimize import brentq
@@ -43,6 +43,7 @@ def test_pinned_call() -> None:
     assert float(hx.quality.qsnr("mxint8", crest_factor=7.55, scale_overhead=1.5)) == pytest.approx(31.86, abs=0.01)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 16), st.floats(1, 50), st.floats(0.5, 2))
 def test_integers_gain_six_db_a_bit_and_lose_what_the_crest_takes(bits: int, crest: float, overhead: float) -> None:
     """Theorem 1, with its constants to four digits: 4.78 + 6.02 b - 20 log10(rho) - 20 log10(kappa)."""

@@ -10,7 +10,11 @@ import tomllib
 
 from hwexplore.technology import coefficients, load, names
 
-NOT_COEFFICIENTS = {"node_nm", "voltage", "temperature_c", "size_bytes", "word_bits", "rms_percent", "worst_percent"}
+NOT_COEFFICIENTS = {
+    *("node_nm", "voltage", "temperature_c"),
+    *("size_bytes", "word_bits", "rms_percent", "worst_percent"),
+    *("volts", "delay_until"),
+}
 """The conditions and ranges that the figures hold for, and how well the law fits."""
 
 
@@ -54,9 +58,22 @@ def test_every_figure_has_a_source_and_a_known_spread(name: str) -> None:
 
 @pytest.mark.parametrize("name", names())
 def test_units_are_those_of_the_names(name: str) -> None:
-    units = {"um2": "um2", "mm2": "mm2", "pj": "pJ", "ps": "ps", "uw": "uW", "w": "W", "bit": "pJ/bit", "s": "B/s"}
+    units = {
+        "um2": "um2",
+        "mm2": "mm2",
+        "pj": "pJ",
+        "ps": "ps",
+        "uw": "uW",
+        "w": "W",
+        "fj": "fJ",
+        "bit": "pJ/bit",
+        "s": "B/s",
+    }
     for coefficient in coefficients(load(name)):
         if coefficient.name.startswith("sram."):
             assert coefficient.unit == ""
+        elif "V^" in coefficient.name:
+            quantity, power = re.fullmatch(r"voltage_law\.\w+_(\w+) \[(V\^\d)\]", coefficient.name).groups()
+            assert coefficient.unit == f"{units[quantity]}/{power}"
         elif not coefficient.name.endswith("bytes"):
             assert coefficient.unit == units[coefficient.name.rpartition("_")[2]]

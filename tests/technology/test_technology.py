@@ -107,7 +107,7 @@ def test_the_slowest_path_sets_the_delay() -> None:
     assert NANGATE.critical_path(REGISTER) == ()
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(bills, bills)
 def test_bills_add_up(one: Bill, two: Bill) -> None:
     both = NANGATE.price(Bill(one.items + two.items, (one.paths[0] + two.paths[0],)))
@@ -133,7 +133,7 @@ def test_intervals_follow_the_named_spread(bill: Bill, sigma: str) -> None:
         assert np.log(end / interval.mid) == pytest.approx(sign * 1.645 * NANGATE.spread[sigma], rel=0.25)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(bills)
 def test_intervals_are_ordered(bill: Bill) -> None:
     for field in fields(Price):

@@ -1,0 +1,235 @@
+"""The tile model against itself written once more: one design, one operator at a time, in plain floats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from math import ceil, floor, inf
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hwexplore import technology as technologies
+from hwexplore import workloads
+from hwexplore.accelerator import REASONS, Choices, Evaluator, Model
+from hwexplore.formats import Integer
+from hwexplore.pe import PE
+from hwexplore.search import Space
+from hwexplore.technology import Technology
+from hwexplore.workloads import OperandFormat, Operator, Policy, Workload
+
+CHOICES: dict[str, list[Any]] = {
+    "pe": ["mac(int4, int8, acc=int24 sat)", "mac(int8, int8, acc=int32)"],
+    "rows": [1, 4, 48],
+    "cols": [16, 100, 1024],
+    "dataflow": ["os", "ws", "is"],
+    "clock_mhz": [200, "max", 5000],
+    "vector_lanes": [16, 300],
+    "sram_kib": [64, 300, 4096],
+    "dram": ["ddr4-3200", "hbm2"],
+    "channels": [1, 8],
+    "policy": [
+        "int8_channel/int8/int8",
+        "int4_g128/int8/int4",
+        "int4/int4/int4",
+        "int3_g128>int8/int8/fp16",
+        "int4_g128>int8@dram/fp16>int8/int8",
+        "int4_g128/int8/int8;lm_head=fp16//;attention=/int8_g32/",
+    ],
+}
+
+
+@dataclass
+class PricedPe:
+    period_s: float
+    area_mm2: float
+    mac_pj: float
+    clock_pj: float
+    leakage_w: float
+
+
+@cache
+def priced(pe: PE, clock_mhz: float | str, node: str) -> PricedPe | None:
+    """``pe`` with the registers that pass its operands on, or None where it cannot reach the clock."""
+    technology = technologies.load(node)
+    fastest_ps = pe.fastest_period_ps(technology)
+    period_ps = fastest_ps if clock_mhz == "max" else 1e6 / float(clock_mhz)
+    if period_ps < fastest_ps:
+        return None
+    core = pe.cost(technology, period_ps=period_ps)
+    bits, flip_flop = pe.weight.element_bits + pe.activation.element_bits, technology.primitives["flip_flop"]
+    return PricedPe(
+        period_s=period_ps * 1e-12,
+        area_mm2=(core.area_um2.mid + bits * flip_flop.area_um2) * 1e-6,
+        mac_pj=core.energy_pj.mid - core.clock_pj.mid + bits * flip_flop.energy_pj / 2,
+        clock_pj=core.clock_pj.mid + bits * flip_flop.clock_pj,
+        leakage_w=(core.leakage_uw.mid + bits * flip_flop.leakage_uw) * 1e-6,
+    )
+
+
+def quantized(storage: Any) -> bool:
+    return isinstance(storage.element, Integer) or storage.element_bits < 16
+
+
+def scale_ops(operand: OperandFormat, k: float) -> float:
+    """Vector operations per output that an operand's scales take."""
+    if operand.dequantize == "group":
+        return 2 * ceil(k / operand.storage.block)
+    return 1 if quantized(operand.storage) else 0
+
+
+def largest(most: float, unit: float, whole: float) -> float:
+    return whole if most >= whole else max(floor(most / unit) * unit, 0)
+
+
+def passes(whole: float, tile: float) -> float:
+    return ceil(whole / tile) if tile else inf
+
+
+def least_traffic(
+    op: Operator, a: float, b: float, sum_bytes: float, half: float, unit_m: float, unit_n: float
+) -> float:
+    """Bytes of A and B that a product moves, the best of the three ways to tile it into ``half`` of the buffer."""
+    row, column = a / (op.batch * op.m), b / (op.batch * op.n)
+    least_m, least_n = min(unit_m, op.m), min(unit_n, op.n)
+    tile_m = largest((half - least_n * column) / (row + least_n * sum_bytes), unit_m, op.m)
+    tile_n = largest((half - least_m * row) / (column + least_m * sum_bytes), unit_n, op.n)
+    ways = [a + b * passes(op.m, tile_m), b + a * passes(op.n, tile_n)]
+    part = min(1, 32 / op.k)
+    for doubling in count():
+        block_m = min(least_m * 2**doubling, op.m)
+        block_n = largest(
+            (half - block_m * row * part) / (block_m * sum_bytes + column * part),
+            unit_n,
+            op.n,
+        )
+        ways.append(a * passes(op.n, block_n) + b * passes(op.m, block_m))
+        if block_m == op.m:
+            return min(ways)
+    raise AssertionError
+
+
+def reference(workload: Workload, technology: Technology, design: dict[str, Any]) -> tuple[float, float, float, str]:
+    """Latency in s, energy in J, area in mm2 and what makes the design infeasible."""
+    rows, cols, lanes, dataflow = (design[name] for name in ("rows", "cols", "vector_lanes", "dataflow"))
+    policy, pe, dram = Policy.parse(design["policy"]), PE.parse(design["pe"]), technology.dram(design["dram"])
+    core = priced(pe, design["clock_mhz"], technology.name)
+    if core is None:
+        return inf, inf, inf, "the PE cannot reach the clock"
+
+    sums = 0 if dataflow == "os" else 2 * cols * pe.accumulator_bits
+    port = max(rows * pe.activation.element_bits + cols * pe.weight.element_bits + sums, 32 * lanes)
+    size, law = 1024 * design["sram_kib"], technology.sram_law
+    banks = max(ceil(port / 64), ceil(size / law.size_bytes[1]))
+    if size / banks < law.size_bytes[0]:
+        return inf, inf, inf, "the buffer is too small for the banks that feed array and vector unit"
+    if float(law("access_ns", size / banks, 64)) * 1e-9 > core.period_s:
+        return inf, inf, inf, "the buffer's banks are slower than the clock"
+    read, write = (float(law(name, size / banks, 64)) / 64 for name in ("read_pj", "write_pj"))
+
+    latency = picojoules = weight_bytes = cache_bytes = 0.0
+    fits = True
+    for op in workload.operators:
+        operands = policy.operands(op)
+        operand_a, operand_b = (
+            operands.activations,
+            operands.kv_cache if op.kind == "attention" else operands.weights,
+        )
+        byte_a, byte_w, byte_kv = (
+            operand.storage.packed_bits() / 8 for operand in (operand_a, operands.weights, operands.kv_cache)
+        )
+        a, c = op.activation_elements * byte_a, op.output_elements * byte_a
+        b, kv = op.weight_elements * byte_w, op.kv_elements * byte_kv
+        weight_bytes += op.count * b
+        vector = op.vector_ops + 3 * op.output_elements * quantized(operand_a.storage)
+        if op.kind == "attention":
+            b += kv
+            cache_bytes += op.count * kv
+        else:
+            c += kv
+            vector += 3 * op.kv_elements * quantized(operands.kv_cache.storage)
+        array_cycles = buffer_pj = array_pj = 0.0
+        moved = a + b + c
+        if not op.is_gemm:
+            vector += op.activation_elements * quantized(operand_a.storage)
+        else:
+            on_array = pe.accepts(operand_b.compute, operand_a.compute, op.k)
+            elements = (operand_a, op.batch * op.m * op.k), (operand_b, op.batch * op.n * op.k)
+            bits_a, bits_b = (
+                (operand.compute if operand.dequantize == "dram" else operand.storage).packed_bits()
+                for operand in (operand_a, operand_b)
+            )
+            unit_m, unit_n = (rows, cols) if on_array else (1, lanes)
+            moved = c + least_traffic(op, a, b, pe.accumulator_bits / 8, size / 2, unit_m, unit_n)
+            fits &= moved < inf
+            if on_array:
+                vector += op.batch * op.m * op.n * max(scale_ops(operand_a, op.k), scale_ops(operand_b, op.k))
+                vector += sum(number for operand, number in elements if operand.dequantize in ("dram", "edge"))
+                on_rows, on_cols, streamed = {
+                    "os": (op.m, op.n, op.k),
+                    "ws": (op.k, op.n, op.m),
+                    "is": (op.k, op.m, op.n),
+                }[dataflow]
+                down, across = ceil(on_rows / rows), ceil(on_cols / cols)
+                array_cycles = op.batch * down * across * (2 * rows + cols - 2 + streamed)
+                times_a, times_b = {"os": (across, down), "ws": (across, 1), "is": (1, across)}[dataflow]
+                times_c = 1 if dataflow == "os" else down
+                partial_bits = op.batch * op.m * op.n * pe.accumulator_bits
+                buffer_pj = partial_bits * (times_c * write + (times_c - 1) * read)
+                array_pj = op.macs * core.mac_pj + array_cycles * rows * cols * core.clock_pj
+            else:
+                vector += op.macs + sum(number for operand, number in elements if quantized(operand.storage))
+                times_a, times_b = ceil(op.n / lanes), op.m
+            buffer_pj += read * op.batch * op.k * (op.m * times_a * bits_a + op.n * times_b * bits_b)
+        latency += op.count * max(
+            array_cycles * core.period_s,
+            vector / lanes * core.period_s,
+            moved / (dram.bandwidth_bytes_per_s * design["channels"]),
+        )
+        picojoules += op.count * (
+            array_pj
+            + buffer_pj
+            + 8 * moved * write
+            + vector * technology.vector_unit.energy_pj
+            + 8 * moved * dram.energy_pj_per_bit
+        )
+
+    resident = weight_bytes * workload.parameters / workload.weight_elements + cache_bytes
+    if resident > dram.capacity_bytes * design["channels"]:
+        return inf, inf, inf, "the DRAM cannot hold weights and KV cache"
+    if not fits:
+        return inf, inf, inf, "the buffer is too small for any tile"
+    static_w = (
+        rows * cols * core.leakage_w
+        + banks * float(law("leakage_mw", size / banks, 64)) * 1e-3
+        + lanes * technology.vector_unit.leakage_uw * 1e-6
+        + design["channels"] * dram.static_w
+    )
+    area = (
+        rows * cols * core.area_mm2
+        + banks * float(law("area_um2", size / banks, 64)) * 1e-6
+        + lanes * technology.vector_unit.area_um2 * 1e-6
+        + design["channels"] * dram.area_mm2
+    )
+    return latency, picojoules * 1e-12 + latency * static_w, area, ""
+
+
+@pytest.mark.parametrize("phase", ["decode", "prefill"])
+@pytest.mark.parametrize("network", ["llama-2-7b", "mixtral-8x7b"])
+def test_model_is_its_reference(network: str, phase: str, nangate45: Technology) -> None:
+    workload = workloads.load(network, phase=phase, batch=3, context=777)
+    space = Space(**CHOICES)
+    ids = np.random.default_rng(0).choice(space.size, 400, replace=False)
+    model = Model(workload, nangate45, Choices(CHOICES))
+    found = Evaluator(model)(space.indices(ids))
+    designs = space.values(ids)
+    expected = [
+        reference(workload, nangate45, {name: column[i] for name, column in designs.items()}) for i in range(len(ids))
+    ]
+    latency, energy, area, reason = zip(*expected, strict=True)
+    assert [REASONS[code] for code in found["reason"]] == list(reason)
+    assert sum(text == "" for text in reason) > 30
+    for name, column in (("latency_s", latency), ("energy_j", energy), ("area_mm2", area)):
+        np.testing.assert_allclose(found[name], column, rtol=1e-9)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from hwexplore import workloads
+from hwexplore.search import Space, explore, read_metadata
+
+Run = Callable[..., tuple[int, str, str]]
+
+NETWORK = ("smollm2-135m", "--context", "64")
+
+
+def cells(out: str) -> list[list[str]]:
+    """The cells of the printed tables, line by line."""
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if line.startswith("│")]
+
+
+def test_prints_the_front_and_writes_it(run: Run, space: Path, tmp_path: Path) -> None:
+    table, page = tmp_path / "designs.parquet", tmp_path / "report.html"
+    code, out, err = run("explore", *NETWORK, "--space", space, "--out", table, "--out", page)
+    assert (code, err) == (0, "")
+    front = explore(Space.load(space), workloads.load("smollm2-135m", context=64))
+    frame = front.to_frame().iloc[front.representatives()]
+    rows = cells(out)[::2]
+    assert [row[0] for row in rows] == frame["id"].astype(str).tolist()
+    assert [row[1] for row in rows] == frame["policy"].tolist()
+    assert [row[1] for row in cells(out)[1::2]] == frame["pe"].tolist()
+    assert [float(row[4]) for row in rows] == pytest.approx(1e3 * frame["latency_s"], rel=1e-3)
+    assert [float(row[10]) for row in rows] == pytest.approx(frame["tops_per_w"], rel=1e-2)
+    assert "64 designs evaluated in" in out
+    assert f"{front.feasible} feasible\n" in out
+    assert [line.split(":")[0] for line in out.splitlines() if line.startswith("inert")] == [
+        f"inert parameter {name}" for name in front.inert()
+    ]
+    assert f"wrote {table}\nwrote {page}\n" in out
+    assert len(pd.read_parquet(table)) == 64
+    metadata = read_metadata(table)
+    assert metadata["front"] == front.ids.tolist()
+    assert metadata["complete"]
+    assert Space.parse(metadata["space"]).choices.values == front.problem.space.choices.values
+    assert "<html" in page.read_text("utf-8")
+
+
+def test_options_reach_the_search(run: Run, space: Path, tmp_path: Path) -> None:
+    path = tmp_path / "designs.parquet"
+    options = ("--phase", "prefill", "--batch", 2, "--fidelity", "roofline", "--jobs", 1, "--objective", "tops")
+    limits = ("--constraint", "rows <= 4", "--constraint", "area_mm2 < 40")
+    code, out, _ = run("explore", *NETWORK, "--space", space, *options, *limits, "--out", path)
+    assert code == 0
+    expected = {
+        "workload": "smollm2-135m",
+        "phase": "prefill",
+        "batch": 2,
+        "context": 64,
+        "technology": "nangate45",
+        "fidelity": "roofline",
+        "objectives": ["tops"],
+        "constraints": ["rows <= 4", "area_mm2 < 40"],
+    }
+    assert read_metadata(path).items() >= expected.items()
+    assert "1 of 1 designs on the front of tops" in out.replace("\n", " ")
+
+
+def test_default_space_needs_no_options(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "hwexplore.search.Space.default", lambda: Space(pe="mac(int8, int8, acc=int32)", rows=4, cols=64)
+    )
+    code, out, _ = run("explore", "smollm2-135m")
+    assert code == 0
+    assert "designs evaluated in" in out
+
+
+def test_markup_in_names_is_text(run: Run, space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    catalogue = Path(workloads.__file__).parents[1] / "models" / "workloads" / "smollm2-135m.json"
+    Path("[b]of this.json").write_text(json.dumps(json.loads(catalogue.read_text())["config"]))
+    code, out, err = run("explore", "[b]of this.json", "--context", 64, "--space", space)
+    assert (code, err) == (0, "")
+    assert "[b]of this decode" in out
+
+
+BIG = """
+pe = ["mac(int8, int8, acc=int32)"]
+policy = ["int8_channel/int8/int8"]
+clock_mhz = [100]
+dram = ["hbm2"]
+"""
+
+
+@pytest.mark.parametrize("designs", [0, 1])
+def test_ctrl_c(designs: int, tmp_path: Path) -> None:
+    """Before and after the first designs were stored; a 100-million-design search would take most of a minute."""
+    sizes = {name: list(range(1, 65)) for name in ("rows", "cols", "vector_lanes")}
+    sizes["sram_kib"] = list(range(64, 64 * 65, 64))
+    space, path = tmp_path / "space.toml", tmp_path / "designs.parquet"
+    space.write_text(BIG + "".join(f"{name} = {values}\n" for name, values in sizes.items()))
+    program = "from hwexplore.cli import main; print('ready', flush=True); main()"
+    arguments = [
+        "explore",
+        *NETWORK,
+        "--space",
+        space,
+        "--out",
+        path,
+        "--objective",
+        "latency_s",
+        "--objective",
+        "area_mm2",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as search:
+        assert search.stdout is not None
+        search.stdout.readline()
+        time.sleep(0.3)
+        deadline = time.monotonic() + 30
+        while designs and not (path.exists() and path.stat().st_size > 2_000_000):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.kill(search.pid, signal.SIGINT)
+        out, err = search.communicate(timeout=30)
+    assert search.returncode == 130
+    assert "Traceback" not in err
+    if not designs:
+        assert "none feasible so far" in out
+        assert not path.exists()
+        return
+    stored, metadata = pd.read_parquet(path), read_metadata(path)
+    assert len(stored) > 10_000
+    assert not metadata["complete"]
+    assert set(metadata["front"]) <= set(stored["id"])
+    assert "interrupted, the front is that of what was evaluated" in out
+    assert {int(row[0]) for row in cells(out)[::2]} <= set(metadata["front"])
