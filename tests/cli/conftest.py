@@ -62,7 +62,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "dram": 'dram = ["hbm9"]',
         "pe": 'pe = ["mac(int8, int9000, acc=int32)"]',
         "selector": 'policy = ["int8/int8/int8;lm_haed=fp16//"]',
-        "impossible": "clock_mhz = [9000]",
+        "impossible": SPACE.replace('[250, "max"]', "[9000]"),
     }.items():
         (tmp_path / f"{name}.toml").write_text(text)
     (tmp_path / "broken.json").write_text('{"model_type": ')

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hwexplore.accelerator.presets import preset, presets, resident_bytes, roofline, totals
+from hwexplore.accelerator.presets import preset, presets, roofline, totals
 from hwexplore.cli import main
 from hwexplore.workloads import Policy, load
 
@@ -52,7 +52,7 @@ def test_json(run: Run) -> None:
     workload = load("smollm2-135m", phase="prefill", batch=2, context=64)
     table = roofline(workload, Policy.parse(policy), preset("zcu104"))
     assert facts.items() >= totals(table, 128).items()
-    assert facts["resident_bytes"] == resident_bytes(workload, Policy.parse(policy))
+    assert facts["resident_bytes"] == workload.resident_bytes(Policy.parse(policy))
     assert (facts["accelerator"], facts["phase"], facts["batch"], facts["context"]) == ("zcu104", "prefill", 2, 64)
     assert [row["time_s"] for row in facts["operators"]] == table["time_s"].tolist()
     assert {row["peak_ops_per_s"] for row in facts["operators"]} == {None, 5.3568e12}
