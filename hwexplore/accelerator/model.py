@@ -53,6 +53,7 @@ class Hardware:
     dram_pj_per_byte: Array
     mac_pj: Array
     clock_pj: Array
+    lane_pj: Array
     accumulator_bits: Array
     area_mm2: dict[str, Array]
     static_w: dict[str, Array]
@@ -102,7 +103,7 @@ class Model:
 
     @cached_property
     def pes(self) -> PeTable:
-        """Costs by [pe, clock]."""
+        """Costs by [pe, clock, voltage]."""
         return PeTable.of(self.choices, self.technology)
 
     @cached_property
@@ -122,6 +123,11 @@ class Model:
         return dataflow_indices(self.choices)
 
     @cached_property
+    def _lane(self) -> Array:
+        units = [self.technology.at(voltage).vector_unit for voltage in self.choices.values["voltage"]]
+        return np.array([(unit.area_um2, unit.energy_pj, unit.leakage_uw) for unit in units]).T
+
+    @cached_property
     def _dram(self) -> Array:
         records = [self.technology.dram(name) for name in self.choices.values["dram"]]
         return np.array(
@@ -139,8 +145,9 @@ class Model:
         """The hardware, and whether it can work and hold the workload at all."""
         rows, cols, lanes, sram_kib, channels = (values[index[name]] for name, values in self._numbers.items())
         bandwidth, capacity, dram_pj, phy_mm2, dram_w = self._dram[:, index["dram"]]
-        pe = index["pe"], index["clock_mhz"]
-        pes, node, law = self.pes, self.technology, self.technology.sram_law
+        pe = index["pe"], index["clock_mhz"], index["voltage"]
+        lane_um2, lane_pj, lane_uw = self._lane[:, index["voltage"]]
+        pes, law = self.pes, self.technology.sram_law
         accumulator = pes.accumulator_bits[index["pe"]]
         a_bits, b_bits = pes.operand_bits[:, index["pe"]]
         partial_sums = np.where(self._dataflow[index["dataflow"]] == 0, 0, 2 * cols * accumulator)
@@ -164,17 +171,18 @@ class Model:
             dram_pj_per_byte=dram_pj,
             mac_pj=pes.mac_pj[pe],
             clock_pj=pes.clock_pj[pe] * instances,
+            lane_pj=lane_pj,
             accumulator_bits=accumulator,
             area_mm2={
                 "PE array": instances * pes.area_um2[pe] * 1e-6,
                 "buffer": banks * macro["area_um2"] * 1e-6,
-                "vector unit": lanes * node.vector_unit.area_um2 * 1e-6,
+                "vector unit": lanes * lane_um2 * 1e-6,
                 "DRAM interface": phy_mm2 * channels,
             },
             static_w={
                 "PE array leakage": instances * pes.leakage_uw[pe] * 1e-6,
                 "buffer leakage": banks * macro["leakage_mw"] * 1e-3,
-                "vector unit leakage": lanes * node.vector_unit.leakage_uw * 1e-6,
+                "vector unit leakage": lanes * lane_uw * 1e-6,
                 "DRAM background": dram_w * channels,
             },
             reason=np.select(
@@ -225,7 +233,7 @@ class Model:
             "array clock": busy * hw.clock_pj[..., None],
             "buffer": (operand_bits + sums * (passes - 1)) * hw.read_pj_per_bit[..., None]
             + (sums * passes + traffic_bits) * hw.write_pj_per_bit[..., None],
-            "vector unit": vector * self.technology.vector_unit.energy_pj,
+            "vector unit": vector * hw.lane_pj[..., None],
             "DRAM": traffic * hw.dram_pj_per_byte[..., None],
         }
         reason = np.where(hw.reason == 0, np.where(fits.all(axis=-1), 0, 5), hw.reason).astype(np.uint8)

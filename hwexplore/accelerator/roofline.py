@@ -66,7 +66,7 @@ class Roofline:
         bytes_moved = moved[index["policy"]]
         picojoules = (
             macs * (hw.mac_pj + hw.clock_pj / instances)
-            + vector_ops[pair] * self.model.technology.vector_unit.energy_pj
+            + vector_ops[pair] * hw.lane_pj
             + bytes_moved * (hw.dram_pj_per_byte + 8 * hw.write_pj_per_bit)
         )
         energy = picojoules * 1e-12 + latency * sum(hw.static_w.values())

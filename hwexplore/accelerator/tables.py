@@ -35,13 +35,13 @@ def operand_registers(pe: PE) -> Bill:
 
 @dataclass(frozen=True)
 class PeTable:
-    """Cost of one PE in the array, by [pe, clock_mhz].
+    """Cost of one PE in the array, by [pe, clock_mhz, voltage].
 
-    ``structures`` names the structure that meets each clock, None where there is none; those entries are not reachable and
-    their costs mean nothing.
+    ``structures`` names the structure that meets the clock, None where there is none; those entries are not reachable
+    and their costs mean nothing.
     """
 
-    structures: tuple[tuple[str | None, ...], ...]
+    structures: NDArray[np.object_]
     reachable: NDArray[np.bool_]
     period_s: Array
     area_um2: Array
@@ -53,33 +53,34 @@ class PeTable:
 
     @classmethod
     def of(cls, choices: Choices, technology: Technology) -> PeTable:
-        """Price every PE of ``choices`` at every clock, in the smallest structure that reaches it."""
-        structures = tuple(
-            tuple(_structure(pe, clock, technology) for clock in choices.values["clock_mhz"]) for pe in choices.values["pe"]
-        )
+        """Price every PE of ``choices`` at every clock and voltage, in the smallest structure that makes it."""
+        pes, clocks, voltages = (choices.values[name] for name in ("pe", "clock_mhz", "voltage"))
+        nodes = [technology.at(voltage) for voltage in voltages]
+        names = [[[_structure(pe, clock, node) for node in nodes] for clock in clocks] for pe in pes]
+        structures = np.array(names, dtype=object)
         return cls.priced(choices, technology, structures)
 
     @classmethod
-    def priced(cls, choices: Choices, technology: Technology, structures: tuple[tuple[str | None, ...], ...]) -> PeTable:
+    def priced(cls, choices: Choices, technology: Technology, structures: NDArray[np.object_]) -> PeTable:
         """Price given structures; where ``technology`` makes one slower than its clock, the clock yields."""
-        pes, clocks = choices.values["pe"], choices.values["clock_mhz"]
-        cost = {name: np.ones((len(pes), len(clocks))) for name in PER_CLOCK}
-        for i, pe in enumerate(pes):
-            bills = pe.bills("gaussian")
-            registers = technology.price(operand_registers(pe))
-            for j, (structure, clock) in enumerate(zip(structures[i], clocks, strict=True)):
-                if structure is None:
-                    continue
-                core = technology.price(bills[structure])
-                target_ps = 0.0 if clock == "max" else 1e6 / clock
-                cost["period_s"][i, j] = max(target_ps, core.delay_ps) * 1e-12
-                cost["area_um2"][i, j] = core.area_um2 + registers.area_um2
-                cost["mac_pj"][i, j] = (core.dynamic_pj + registers.dynamic_pj) / pe.macs_per_cycle
-                cost["clock_pj"][i, j] = core.clock_pj + registers.clock_pj
-                cost["leakage_uw"][i, j] = core.leakage_uw + registers.leakage_uw
+        pes, clocks, voltages = (choices.values[name] for name in ("pe", "clock_mhz", "voltage"))
+        nodes = [technology.at(voltage) for voltage in voltages]
+        bills = [pe.bills("gaussian") for pe in pes]
+        cost = {name: np.ones(structures.shape) for name in PER_CLOCK}
+        for place in np.ndindex(structures.shape):
+            pe, node, structure = pes[place[0]], nodes[place[2]], structures[place]
+            if structure is None:
+                continue
+            core, registers = node.price(bills[place[0]][structure]), node.price(operand_registers(pe))
+            target_ps = 0.0 if clocks[place[1]] == "max" else 1e6 / clocks[place[1]]
+            cost["period_s"][place] = max(target_ps, core.delay_ps) * 1e-12
+            cost["area_um2"][place] = core.area_um2 + registers.area_um2
+            cost["mac_pj"][place] = (core.dynamic_pj + registers.dynamic_pj) / pe.macs_per_cycle
+            cost["clock_pj"][place] = core.clock_pj + registers.clock_pj
+            cost["leakage_uw"][place] = core.leakage_uw + registers.leakage_uw
         return cls(
             structures=structures,
-            reachable=np.array([[structure is not None for structure in row] for row in structures]),
+            reachable=np.not_equal(structures, None).astype(bool),
             **cost,
             accumulator_bits=np.array([pe.accumulator_bits for pe in pes], float),
             operand_bits=np.array([(pe.activation.element_bits, pe.weight.element_bits) for pe in pes], float).T,

@@ -13,7 +13,7 @@ from hwexplore.search import Front
 __all__ = ["print_front"]
 
 HEADINGS = (
-    *("id", "weights/activations/KV\nPE", "array, clock\nvector lanes", "SRAM\nDRAM"),
+    *("id", "weights/activations/KV\nPE", "array, clock\nvector lanes, supply", "SRAM\nDRAM"),
     *("latency ms", "energy mJ", "area mm2", "error", "tokens/s", "mJ/token", "TOPS/W"),
 )
 
@@ -58,10 +58,11 @@ def print_front(front: Front) -> None:
 
 def _row(design: Mapping[Hashable, Any]) -> list[str]:
     clock = design["clock_mhz"] if design["clock_mhz"] == "max" else f"{design['clock_mhz']} MHz"
+    logic = f"{design['vector_lanes']} lanes, {design['voltage']} V"
     return [
         str(design["id"]),
         f"{design['policy']}\n{design['pe']}",
-        f"{design['rows']} x {design['cols']} {design['dataflow']}, {clock}\n{design['vector_lanes']} lanes",
+        f"{design['rows']} x {design['cols']} {design['dataflow']}, {clock}\n{logic}",
         f"{design['sram_kib']} KiB\n{design['channels']} x {design['dram']}",
         f"{1e3 * design['latency_s']:.4g}",
         f"{1e3 * design['energy_j']:.4g}",

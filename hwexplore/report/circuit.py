@@ -12,28 +12,29 @@ from hwexplore.technology import Bill
 __all__ = ["describe_pe"]
 
 
-def describe_pe(model: Model, pe: int, clock: int) -> dict[str, Any]:
-    """One instance, as it stands in the array, of the PE with index ``pe`` at the clock with index ``clock``.
+def describe_pe(model: Model, place: tuple[int, int, int]) -> dict[str, Any]:
+    """One instance, as it stands in the array, of the PE at ``place``, indices of PE, clock and voltage.
 
     ``structure`` is the one chosen for the clock. ``bill`` has a list per column, an entry per item: ``area_um2``,
     ``leakage_uw`` and energies of all ``count`` primitives, ``dynamic_pj`` and ``clock_pj`` per cycle in which the PE
     works. ``path`` is the critical path from register to register, stage by stage in ``delay_ps``.
     """
-    description = model.choices.values["pe"][pe]
-    structure = model.pes.structures[pe][clock]
+    description = model.choices.values["pe"][place[0]]
+    structure = model.pes.structures[place]
+    node = model.technology.at(model.choices.values["voltage"][place[2]])
     bill = description.bills("gaussian")[structure]
-    price = model.technology.price
+    price = node.price
     items = [*bill, *operand_registers(description)]
     prices = [price(Bill((item,))) for item in items]
-    path = model.technology.critical_path(bill)
-    delay_ps = model.technology.delay_ps
+    path = node.critical_path(bill)
+    delay_ps = node.delay_ps
     registers_ps = delay_ps(())
     stages_ps = [delay_ps((stage,)) - registers_ps for stage in path]
     return {
         "text": str(description),
         "structure": structure,
         "macs_per_cycle": description.macs_per_cycle,
-        "period_ps": float(model.pes.period_s[pe, clock]) * 1e12,
+        "period_ps": float(model.pes.period_s[place]) * 1e12,
         "bill": {
             **_columns(items, ("part", "primitive", "count", "activity", "why")),
             **_columns(prices, ("area_um2", "dynamic_pj", "clock_pj", "leakage_uw")),

@@ -56,8 +56,8 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
     operators = _operators(problem, breakdown, index["policy"])
     energy_j = _energy_j(problem, breakdown)
     roofline = _roofline(problem, index)
-    pairs = list(zip(index["pe"].tolist(), index["clock_mhz"].tolist(), strict=True))
-    pes = {pair: describe_pe(problem.model, *pair) for pair in set(pairs)}
+    places = list(zip(*(index[name].tolist() for name in ("pe", "clock_mhz", "voltage")), strict=True))
+    pes = {place: describe_pe(problem.model, place) for place in set(places)}
     return [
         {
             "id": int(number),
@@ -69,7 +69,7 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
             "area_mm2": _at(breakdown.area_mm2, i),
             "roofline": _at(roofline, i),
             "pe_instances": int(parameters["rows"][i] * parameters["cols"][i]),
-            "pe": pes[pairs[i]],
+            "pe": pes[places[i]],
         }
         for i, number in enumerate(numbers)
     ]

@@ -26,6 +26,7 @@ LABELS = {
     "pe": "PE",
     "cols": "columns",
     "clock_mhz": "clock",
+    "voltage": "supply",
     "vector_lanes": "vector lanes",
     "sram_kib": "buffer",
     "dram": "DRAM",
@@ -45,6 +46,7 @@ LABELS = {
 }
 UNITS = {
     "clock_mhz": "MHz",
+    "voltage": "V",
     "sram_kib": "KiB",
     **{name: unit.replace("mm2", "mm²") for name, (unit, _) in METRICS.items()},
 }

@@ -22,7 +22,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-NUMERIC_PARAMETERS = ("rows", "cols", "vector_lanes", "sram_kib", "channels")
+NUMERIC_PARAMETERS = ("rows", "cols", "voltage", "vector_lanes", "sram_kib", "channels")
 
 
 @dataclass(frozen=True)

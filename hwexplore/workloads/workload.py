@@ -65,7 +65,7 @@ class Workload:
         return tuple(policy.operands(operator) for operator in self.operators)
 
     def resident_bytes(self, policy: Policy) -> float:
-        """Bytes that memory has to hold: all weights, at the mean width of those that a pass reads, and the KV cache."""
+        """Bytes that memory has to hold: the KV cache and all weights, at the mean width of those that a pass reads."""
         frame = self.to_frame(policy)
         read = (frame["count"] * frame["weight_bytes"]).sum()
         cache = (frame["count"] * frame["kv_bytes"])[frame["kind"] == "attention"].sum()

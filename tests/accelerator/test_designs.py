@@ -16,6 +16,7 @@ VALUES: dict[str, Any] = {
     "cols": [16],
     "dataflow": ["os"],
     "clock_mhz": [250, 312.5, "max"],
+    "voltage": [0.8, 1.1],
     "vector_lanes": [16],
     "sram_kib": [128],
     "dram": ["hbm2"],

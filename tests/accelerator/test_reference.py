@@ -26,6 +26,7 @@ CHOICES: dict[str, list[Any]] = {
     "cols": [16, 100, 1024],
     "dataflow": ["os", "ws", "is"],
     "clock_mhz": [200, "max", 5000],
+    "voltage": [0.7, 1.1],
     "vector_lanes": [16, 300],
     "sram_kib": [64, 300, 4096],
     "dram": ["ddr4-3200", "hbm2"],
@@ -51,9 +52,9 @@ class PricedPe:
 
 
 @cache
-def priced(pe: PE, clock_mhz: float | str, node: str) -> PricedPe | None:
+def priced(pe: PE, clock_mhz: float | str, node: str, voltage: float) -> PricedPe | None:
     """``pe`` with the registers that pass its operands on, or None where it cannot reach the clock."""
-    technology = technologies.load(node)
+    technology = technologies.load(node).at(voltage)
     fastest_ps = pe.fastest_period_ps(technology)
     period_ps = fastest_ps if clock_mhz == "max" else 1e6 / float(clock_mhz)
     if period_ps < fastest_ps:
@@ -115,7 +116,7 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
     """Latency in s, energy in J, area in mm2 and what makes the design infeasible."""
     rows, cols, lanes, dataflow = (design[name] for name in ("rows", "cols", "vector_lanes", "dataflow"))
     policy, pe, dram = Policy.parse(design["policy"]), PE.parse(design["pe"]), technology.dram(design["dram"])
-    core = priced(pe, design["clock_mhz"], technology.name)
+    core = priced(pe, design["clock_mhz"], technology.name, design["voltage"])
     if core is None:
         return inf, inf, inf, "the PE cannot reach the clock"
 
@@ -192,7 +193,7 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
             array_pj
             + buffer_pj
             + 8 * moved * write
-            + vector * technology.vector_unit.energy_pj
+            + vector * technology.at(design["voltage"]).vector_unit.energy_pj
             + 8 * moved * dram.energy_pj_per_bit
         )
 
@@ -204,13 +205,13 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
     static_w = (
         rows * cols * core.leakage_w
         + banks * float(law("leakage_mw", size / banks, 64)) * 1e-3
-        + lanes * technology.vector_unit.leakage_uw * 1e-6
+        + lanes * technology.at(design["voltage"]).vector_unit.leakage_uw * 1e-6
         + design["channels"] * dram.static_w
     )
     area = (
         rows * cols * core.area_mm2
         + banks * float(law("area_um2", size / banks, 64)) * 1e-6
-        + lanes * technology.vector_unit.area_um2 * 1e-6
+        + lanes * technology.at(design["voltage"]).vector_unit.area_um2 * 1e-6
         + design["channels"] * dram.area_mm2
     )
     return latency, picojoules * 1e-12 + latency * static_w, area, ""

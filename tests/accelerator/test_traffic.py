@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hwexplore.accelerator.traffic import SLICE, dram_traffic
 
 SUM_BYTES = 4.0
+ROUNDING = 1e-9
 GEMM = {
     "m": st.integers(1, 40),
     "n": st.integers(1, 40),
@@ -69,11 +70,9 @@ def tilings(buffer: float, gemm: dict[str, Any]) -> Iterator[float]:
 @settings(max_examples=500)
 @given(st.fixed_dictionaries(GEMM), SIZE)
 def test_achievable_and_close_to_the_best_tiling(gemm: dict[str, Any], buffer: float) -> None:
-    best = min(tilings(buffer, gemm), default=np.inf)
     found = moved([buffer], gemm)[0]
-    assert found >= best
-    if best < np.inf:
-        assert found <= 2 * best
+    assert found >= min(tilings(buffer * (1 + ROUNDING), gemm), default=np.inf)
+    assert found <= 2 * min(tilings(buffer * (1 - ROUNDING), gemm), default=np.inf)
 
 
 @given(st.fixed_dictionaries(LARGE), SIZE)

@@ -106,6 +106,7 @@ BIG = """
 pe = ["mac(int8, int8, acc=int32)"]
 policy = ["int8_channel/int8/int8"]
 clock_mhz = [100]
+voltage = [1.1]
 dram = ["hbm2"]
 """
 

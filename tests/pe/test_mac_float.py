@@ -63,7 +63,7 @@ def float_sum(format: Minifloat, a: list[float], w: list[float]) -> float:
     for x, y in zip(a, w, strict=True):
         product_sign = copysign(1, x) * copysign(1, y)
         if any(isnan(v) or isinf(v) for v in (total, x, y)):
-            product = nan if isnan(x) or isnan(y) or 0 in (x, y) and inf in (abs(x), abs(y)) else None
+            product = nan if isnan(x) or isnan(y) or (0 in (x, y) and inf in (abs(x), abs(y))) else None
             if product is None:
                 product = product_sign * inf if isinf(x) or isinf(y) else 0.0
             total = total + product

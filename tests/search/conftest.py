@@ -22,6 +22,7 @@ def small_space() -> Space:
         cols=[16, 256],
         dataflow=["os", "ws"],
         clock_mhz=[250, "max"],
+        voltage=1.1,
         vector_lanes=[16, 64],
         sram_kib=[64, 512],
         dram=["ddr4-3200", "hbm2"],

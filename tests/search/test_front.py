@@ -76,7 +76,7 @@ def test_inert_parameters(small_front: Front) -> None:
 
 def test_inert_reason(space_of: Any, small_workload: Workload) -> None:
     """Channels cost area and static power and, where the array is the bottleneck, bring nothing."""
-    front = explore(space_of(channels=[1, 2], rows=1, cols=[1, 2], clock_mhz=[250, 5000]), small_workload)
+    front = explore(space_of(channels=[1, 2], rows=1, cols=[1, 2], clock_mhz=[250, 5000], voltage=1.1), small_workload)
     frame = front.problem.evaluate(np.arange(front.problem.space.size)).set_index(["cols", "clock_mhz", "channels"])
     one, two = (frame.xs((250, number), level=("clock_mhz", "channels")) for number in (1, 2))
     median = {name: (two[name] / one[name]).median() for name in front.objectives}
