@@ -218,7 +218,11 @@ class Model:
             on_array, ops.m * by_dataflow(dataflow, folds.on_cols, folds.on_cols, 1), ops.m * np.ceil(ops.n / lanes)
         )
         b_reads = np.where(on_array, ops.n * by_dataflow(dataflow, folds.on_rows, 1, folds.on_cols), ops.m * ops.n)
-        operand_bits = ops.batch * ops.k * (a_reads * a_bits + b_reads * b_bits)
+        operand_bits = np.where(
+            ops.is_gemm,
+            ops.batch * ops.k * (a_reads * a_bits + b_reads * b_bits),
+            8 * (ops.a_bytes[policy] + ops.b_bytes[policy]),
+        )
         sums = np.where(on_array, ops.batch * ops.m * ops.n, 0) * accumulator
         passes = by_dataflow(dataflow, 1, folds.on_rows, folds.on_rows)
         traffic_bits = 8 * traffic

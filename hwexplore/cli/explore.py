@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -88,6 +89,8 @@ def _sorted_outputs(out: list[Path]) -> tuple[list[Path], list[Path]]:
             raise InputError(f"output {path} cannot be written: there is no folder {path.parent}")
         if path.is_dir():
             raise InputError(f"output {path} cannot be written: it is a folder")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise InputError(f"output {path} cannot be written: permission denied")
     if len(tables) > 1:
         raise InputError(f"two Parquet outputs, {tables[0]} and {tables[1]}; one holds every design")
     return pages, tables

@@ -37,7 +37,7 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
 
     InputError for a number outside the space and for an infeasible design.
     """
-    numbers = np.atleast_1d(np.asarray(ids, np.int64))
+    numbers = np.atleast_1d(np.asarray(ids))
     outside = numbers[(numbers < 0) | (numbers >= problem.space.size)]
     if len(outside):
         raise InputError(

@@ -155,6 +155,7 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
         moved = a + b + c
         if not op.is_gemm:
             vector += op.activation_elements * quantized(operand_a.storage)
+            buffer_pj = 8 * (a + b) * read
         else:
             on_array = pe.accepts(operand_b.compute, operand_a.compute, op.k)
             elements = (operand_a, op.batch * op.m * op.k), (operand_b, op.batch * op.n * op.k)
