@@ -80,7 +80,7 @@ class PeTable:
             cost["leakage_uw"][place] = core.leakage_uw + registers.leakage_uw
         return cls(
             structures=structures,
-            reachable=np.not_equal(structures, None).astype(bool),
+            reachable=np.vectorize(lambda structure: structure is not None, otypes=[bool])(structures),
             **cost,
             accumulator_bits=np.array([pe.accumulator_bits for pe in pes], float),
             operand_bits=np.array([(pe.activation.element_bits, pe.weight.element_bits) for pe in pes], float).T,
