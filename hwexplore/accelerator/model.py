@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from hwexplore.accelerator.cycles import Folds, by_dataflow
 from hwexplore.accelerator.designs import Choices
+from hwexplore.accelerator.hardware import Hardware
 from hwexplore.accelerator.tables import OperatorTable, PeTable, dataflow_indices
 from hwexplore.accelerator.traffic import dram_traffic
 from hwexplore.technology import Technology
 from hwexplore.workloads import Workload
 
-__all__ = ["REASONS", "Breakdown", "Hardware", "Model"]
+__all__ = ["REASONS", "Breakdown", "Model"]
 
 Array = NDArray[np.float64]
 Index = Mapping[str, NDArray[np.intp]]
@@ -33,31 +34,6 @@ REASONS = (
     "the buffer is too small for any tile",
 )
 """Why a design is infeasible, by code; 0 is feasible."""
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """The hardware of each design: sizes, rates, areas, powers.
-
-    Arrays broadcast against each other to the designs; each has only the axes that it depends on.
-    """
-
-    rows: Array
-    cols: Array
-    lanes: Array
-    period_s: Array
-    sram_bytes: Array
-    read_pj_per_bit: Array
-    write_pj_per_bit: Array
-    bandwidth_bytes_per_s: Array
-    dram_pj_per_byte: Array
-    mac_pj: Array
-    clock_pj: Array
-    lane_pj: Array
-    accumulator_bits: Array
-    area_mm2: dict[str, Array]
-    static_w: dict[str, Array]
-    reason: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from hwexplore.accelerator.model import Hardware
-    from hwexplore.accelerator.tables import OperatorTable
+from hwexplore.accelerator.hardware import Hardware
+from hwexplore.accelerator.tables import OperatorTable
 
 __all__ = ["dram_traffic"]
 

@@ -40,4 +40,4 @@ def print_json(data: Any) -> None:
 
 
 def _numeric(text: str) -> bool:
-    return text[:1].isdigit() or not text
+    return text.removeprefix("-")[:1].isdigit() or not text

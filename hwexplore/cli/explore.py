@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hwexplore import report, workloads
-from hwexplore.cli.console import errors, output
+from hwexplore.cli.console import errors, output, print_json
 from hwexplore.cli.front import print_front
 from hwexplore.cli.options import Batch, Context, FidelityOption, Phase, SpaceFile, TechnologyName, load_space
 from hwexplore.errors import InputError
@@ -36,6 +36,7 @@ def explore(
         typer.Option(help="FILE.html for a report, FILE.parquet for every evaluated design; repeat for both."),
     ] = [],  # noqa: B006
     jobs: Annotated[int, typer.Option(help="Chunks evaluated at a time; -1 for all cores.")] = -1,
+    json: Annotated[bool, typer.Option("--json", help="Print the whole front as JSON.")] = False,
 ) -> None:
     """Search a design space exhaustively and print its Pareto front.
 
@@ -70,11 +71,14 @@ def explore(
         )
         if file is not None:
             file.close(_metadata(front, workload))
-    print_front(front)
+    if json:
+        print_json({**_metadata(front, workload), "designs": front.to_frame().to_dict("records")})
+    else:
+        print_front(front)
     for path in out if len(front) else []:
         if path in pages:
             report.write_report(front, path)
-        output.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
+        (errors if json else output).print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
     if not front.complete:
         raise typer.Exit(130)
 

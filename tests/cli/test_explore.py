@@ -153,3 +153,11 @@ def test_ctrl_c(designs: int, tmp_path: Path) -> None:
     assert set(metadata["front"]) <= set(stored["id"])
     assert "interrupted, the front is that of what was evaluated" in out
     assert {int(row[0]) for row in cells(out)[::2]} <= set(metadata["front"])
+
+
+def test_json_holds_the_whole_front(run: Run, space: Path) -> None:
+    code, out, _ = run("explore", "llama-2-7b", "--space", space, "--json")
+    assert code == 0
+    facts = json.loads(out)
+    assert [design["id"] for design in facts["designs"]] == facts["front"]
+    assert facts["complete"] is True
