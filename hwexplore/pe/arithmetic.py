@@ -56,11 +56,12 @@ def float_sums(
     shape = activations.shape[0], weights.shape[0]
     with np.errstate(invalid="ignore", over="ignore"):
         if format == FP32 and product_bits <= 24 and _exponents_fit_float32(activations, weights):
-            return _float32_sums(activations.astype(np.float32), weights.astype(np.float32)).astype(float)
+            total = _float32_sums(activations.astype(np.float32), weights.astype(np.float32)).astype(float)
+            return np.where(np.isnan(total), np.nan, total)
         total = np.zeros(shape)
         for activation, weight in zip(activations.T, weights.T, strict=True):
             total = format.quantize(_add_to_odd(total, np.multiply.outer(activation, weight)))
-    return total
+    return np.where(np.isnan(total), np.nan, total)
 
 
 def _float32_sums(activations: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:

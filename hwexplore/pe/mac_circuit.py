@@ -77,6 +77,9 @@ def _product(mac: Mac, booth: bool, kind: str, toggles: Activity) -> tuple[Block
     active = adder_toggles(toggles.products)
     for port in (w, a):
         block = block.beside(gates("decoder", "or2", max(port.exponent_bits - 1, 0), active, f"hidden bit of {port}"))
+        if port.signed and mac.accumulator.format is not None:
+            block = block.beside(incrementer("decoder", port.width, kind, active))
+            block = block.beside(gates("decoder", "xor2", port.width, active, f"magnitude of {port}"))
     if w.is_float or a.is_float:
         block = block.beside(gates("sign", "xor2", 1, active, "sign of the product"))
     exponent = max(w.exponent_bits, a.exponent_bits) + 1
@@ -99,8 +102,8 @@ def _float_add(mac: Mac, kind: str, toggles: Activity) -> Block:
     assert format is not None
     active = float(toggles.accumulator.mean())
     significand = format.mantissa_bits + 1
-    product = mac.weight_port.width + mac.activation_port.width
-    width = max(significand, product) + 3
+    # Products are not normalised: the window holds one beside a whole significand, guard, rounding and carry.
+    width = mac.weight_port.width + mac.activation_port.width + format.mantissa_bits + 3
     exponent = format.exponent_bits
     difference = adder("exponent difference", exponent + 1, kind, active)
     chain = (
@@ -108,6 +111,8 @@ def _float_add(mac: Mac, kind: str, toggles: Activity) -> Block:
         + align_shifter("alignment", width, active)
         + gates("subtraction", "xor2", width, active, f"{width} bits")
         + adder("significand adder", width + 1, kind, active)
+        + gates("negation", "xor2", width + 1, active, f"sign and magnitude of {width + 1} bits")
+        + incrementer("negation", width + 1, kind, active)
         + leading_zeros(width + 1, active)
         + align_shifter("normalisation", width + 1, active)
         + incrementer("rounding to nearest even", significand, kind, active)

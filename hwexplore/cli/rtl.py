@@ -1,0 +1,87 @@
+"""``hwexplore rtl``: Verilog of a processing element, and its simulation against the golden model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal, cast
+
+import numpy as np
+import typer
+
+from hwexplore.cli.console import output, print_table
+from hwexplore.errors import InputError
+from hwexplore.pe import PE, Mac
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Generate and simulate the RTL of a processing element.", no_args_is_help=True)
+
+Element = Annotated[str, typer.Argument(metavar="PE", help="As in 'mac(int8, int8, acc=int32)'.")]
+SHOWN = 10
+
+
+@app.command()
+def generate(
+    pe: Element,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Verilog file to write.")],
+) -> None:
+    """Write the Verilog of a processing element's bare core.
+
+    Example: hwexplore rtl generate "mac(int8, int8, acc=int32)" -o mac.v
+    """
+    from hwexplore.rtl.verilog import module_name, pe_verilog
+
+    unit = PE.parse(pe)
+    _write(out, pe_verilog(unit).encode())
+    output.print(f"wrote module {module_name(unit)} to {out}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def simulate(
+    pe: Element,
+    simulator: Annotated[Literal["verilator", "icarus"], typer.Option(help="Which simulator runs it.")] = "verilator",
+    vectors: Annotated[int, typer.Option(min=1, help="Operand pairs, at least.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the operands.")] = 0,
+    waves: Annotated[Path | None, typer.Option(help="Waveforms: FILE.vcd of Verilator, FILE.fst of Icarus.")] = None,
+) -> None:
+    """Simulate random operands, pauses and resets; exit code 1 if a cycle differs from the golden model.
+
+    Example: hwexplore rtl simulate "mac(e4m3, e4m3, acc=fp32)" --vectors 100000
+    """
+    from hwexplore.rtl.replay import replay
+    from hwexplore.rtl.simulator import find
+    from hwexplore.rtl.vectors import random_operands, trace
+
+    unit = PE.parse(pe)
+    tool = find(simulator)
+    if waves is not None and waves.suffix != tool.waves_suffix:
+        raise InputError(f"waves {waves} has suffix {waves.suffix!r}; {simulator} writes {tool.waves_suffix}")
+    rng = np.random.default_rng(seed)
+    cycles = trace(unit, *random_operands(cast(Mac, unit), vectors, rng), rng)
+    with TemporaryDirectory() as folder:
+        [done] = replay([(unit, cycles)], tool, Path(folder), waves=waves is not None)
+        if waves is not None:
+            _write(waves, tool.waves_file(Path(folder), "harness").read_bytes())
+    output.print(
+        f"{unit} on {tool.name} {tool.version}: {done.cycles:,} cycles, {len(done.mismatches):,} mismatches, "
+        f"{done.cycles / done.seconds:,.0f} cycles/s",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    if len(done.mismatches):
+        rows = done.mismatches.head(SHOWN).reset_index(names="cycle").map(_text)
+        print_table(f"the first {len(rows)} mismatches", list(map(str, rows)), rows.to_numpy().tolist())
+        raise typer.Exit(1)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else str(int(value)) if isinstance(value, bool) else f"{value:x}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InputError(f"output {path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,120 @@
+"""Replays of traces on simulated cores, against their golden models.
+
+A harness around each core reads the inputs of each cycle from a file and writes what the core shows to another one, so
+that the simulator runs without a call into Python per cycle. Cores that are replayed together are compiled once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hwexplore.pe import PE
+from hwexplore.rtl.simulator import Simulator
+from hwexplore.rtl.verilog import module_name, pe_verilog
+
+__all__ = ["Replay", "replay"]
+
+INPUTS = ("rst", "enable", "clear", "weight", "activation")
+PLAYER = """\
+module player_{number}(input clk, output reg done = 0);
+  integer stimulus, response;
+{declarations}
+  {core} core(.clk(clk), {connections});
+  initial begin
+    stimulus = $fopen("stimulus_{number}.txt", "r");
+    response = $fopen("response_{number}.txt", "w");
+  end
+  always @(negedge clk) if (!done) begin
+    $fdisplay(response, "%h", accumulator);
+    if ($fscanf(stimulus, "{pattern}\\n", {inputs}) != {count}) begin
+      $fclose(response);
+      done = 1;
+    end
+  end
+endmodule
+"""
+HARNESS = """\
+module harness(input clk, output done);
+  wire [{last}:0] finished;
+{players}
+  assign done = &finished;
+endmodule
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """What came of a replay.
+
+    ``mismatches`` are the rows of the trace in which the core showed something else, in the column ``shown``, in
+    hexadecimal. ``seconds`` is how long the simulator ran, with all the cores.
+    """
+
+    cycles: int
+    mismatches: pd.DataFrame
+    seconds: float
+
+
+def replay(
+    traces: Sequence[tuple[PE, pd.DataFrame]], simulator: Simulator, folder: Path, waves: bool = False
+) -> list[Replay]:
+    """Simulate the cores of different PEs together, each with the inputs of its trace, working in ``folder``.
+
+    `hwexplore.rtl.vectors` makes traces.
+    """
+    for number, (_, trace) in enumerate(traces):
+        columns = (trace[name].to_numpy().tolist() for name in INPUTS)
+        rows = (" ".join(f"{value:x}" for value in row) for row in zip(*columns, strict=True))
+        (folder / f"stimulus_{number}.txt").write_text("\n".join(rows) + "\n", "ascii")
+    pes = [pe for pe, _ in traces]
+    (folder / "cores.v").write_text("".join(map(pe_verilog, pes)), "utf-8")
+    (folder / "harness.sv").write_text(_harness(pes), "utf-8")
+    seconds = simulator.run(
+        sources=[folder / "cores.v", folder / "harness.sv"],
+        top="harness",
+        testbench=Path(__file__).with_name("testbench.py"),
+        folder=folder,
+        waves=waves,
+    )
+    return [
+        Replay(
+            cycles=len(trace),
+            mismatches=_mismatches(trace, (folder / f"response_{number}.txt").read_text("ascii").split()),
+            seconds=seconds,
+        )
+        for number, (_, trace) in enumerate(traces)
+    ]
+
+
+def _mismatches(trace: pd.DataFrame, response: list[str]) -> pd.DataFrame:
+    shown = response[: len(trace)]
+    expected = [f"{value:x}" for value in trace["accumulator"].to_numpy().tolist()]
+    differs = np.array([a.lstrip("0") != b.lstrip("0") for a, b in zip(shown, expected, strict=True)], bool)
+    return trace[differs].assign(shown=np.array(shown)[differs])
+
+
+def _harness(pes: Sequence[PE]) -> str:
+    players = (f"  player_{number} p{number}(clk, finished[{number}]);" for number in range(len(pes)))
+    harness = HARNESS.format(last=len(pes) - 1, players="\n".join(players))
+    # The name of the file, without its folder, so that compilations of the same harness are found in caches.
+    return '`line 1 "harness.sv" 0\n' + "".join(_player(number, pe) for number, pe in enumerate(pes)) + harness
+
+
+def _player(number: int, pe: PE) -> str:
+    operands = {"weight": pe.weight.element.element_bits, "activation": pe.activation.element.element_bits}
+    declarations = [f"  reg [{operands.get(name, 1) - 1}:0] {name} = 0;" for name in INPUTS]
+    declarations.append(f"  wire [{pe.accumulator_bits - 1}:0] accumulator;")
+    return PLAYER.format(
+        number=number,
+        core=module_name(pe),
+        declarations="\n".join(declarations),
+        connections=", ".join(f".{name}({name})" for name in (*INPUTS, "accumulator")),
+        pattern=" ".join("%h" for _ in INPUTS),
+        inputs=", ".join(INPUTS),
+        count=len(INPUTS),
+    )

@@ -1,0 +1,72 @@
+"""Verilog of components."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+
+from hwexplore.pe import PE
+from hwexplore.rtl.core import build
+from hwexplore.rtl.requirements import require
+
+__all__ = ["convert", "module_name", "pe_verilog", "yosys"]
+
+PASSES = ("proc -norom", "flatten -noscopeinfo", "opt_clean -purge", "opt", "opt_clean -purge", "memory_collect")
+
+
+def module_name(pe: PE) -> str:
+    """The name of the Verilog module of ``pe``, such as ``mac_int8_int8_acc_int32``."""
+    return re.sub(r"\W+", "_", str(pe)).strip("_")
+
+
+def pe_verilog(pe: PE) -> str:
+    """The Verilog module of the bare core of ``pe``; a header says what it computes and when."""
+    core = build(pe)
+    text = convert(core, module_name(pe))
+    ports = [
+        ("clk", "input", 1, "rising edge"),
+        ("rst", "input", 1, "synchronous: sum 0, pipeline empty"),
+        ("weight", "input", len(core.weight), str(pe.weight)),
+        ("activation", "input", len(core.activation), str(pe.activation)),
+        ("enable", "input", 1, "take the operands in this cycle"),
+        ("clear", "input", 1, "start a new sum with them"),
+        ("accumulator", "output", len(core.accumulator), f"the sum; latency {pe.latency_cycles}"),
+    ]
+    lines = [
+        str(pe),
+        "",
+        *(f"{direction:6} {name:11} {width:4} bits  {meaning}" for name, direction, width, meaning in ports),
+        "",
+        f"latency {pe.latency_cycles} clock edges, initiation interval 1 cycle",
+        f"hwexplore {version('hwexplore')}, amaranth {version('amaranth')}, yosys {version('pyosys')}",
+    ]
+    return "".join(f"// {line}".rstrip() + "\n" for line in lines) + text
+
+
+def convert(component: wiring.Component, name: str) -> str:
+    """The Verilog of ``component``: one flat module called ``name``, with inputs ``clk`` and ``rst``."""
+    with TemporaryDirectory() as folder:
+        Path(folder, "design.il").write_text(rtlil.convert(component, name=name, emit_src=False), "utf-8")
+        yosys(["read_rtlil design.il", *PASSES, "write_verilog -noattr -norename design.v"], Path(folder))
+        text = Path(folder, "design.v").read_text("utf-8")
+    return text[text.index("module ") :]
+
+
+def yosys(commands: list[str], folder: Path) -> str:
+    """Run Yosys commands in ``folder`` and return their log; RuntimeError if one fails.
+
+    An error ends the interpreter that Yosys runs in, so it gets its own.
+    """
+    require("pyosys")
+    script = "import sys; from pyosys import libyosys as y; d = y.Design(); [y.run_pass(c, d) for c in sys.argv[1:]]"
+    done = subprocess.run([sys.executable, "-c", script, *commands], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"Yosys failed: {(done.stdout + done.stderr)[-500:]}")
+    return done.stdout

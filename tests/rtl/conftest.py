@@ -1,0 +1,54 @@
+"""Simulators for the tests, and the speed at which they ran."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+import pytest
+
+from hwexplore.errors import InputError
+from hwexplore.pe import PE
+from hwexplore.rtl.replay import Replay, replay
+from hwexplore.rtl.simulator import Simulator, find
+
+Replayed = Callable[[Sequence[tuple[PE, pd.DataFrame]], Simulator], list[Replay]]
+RATES: list[str] = []
+
+
+def simulator(name: str) -> Simulator:
+    try:
+        return find(name)
+    except InputError as error:
+        if "CI" in os.environ:
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def verilator() -> Simulator:
+    return simulator("verilator")
+
+
+@pytest.fixture(scope="session")
+def icarus() -> Simulator:
+    return simulator("icarus")
+
+
+@pytest.fixture(scope="session")
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
+    """Replays traces together and notes how fast that was."""
+
+    def run(traces: Sequence[tuple[PE, pd.DataFrame]], simulator: Simulator) -> list[Replay]:
+        done = replay(traces, simulator, tmp_path_factory.mktemp("replay"))
+        cycles = sum(one.cycles for one in done)
+        RATES.append(f"{len(done)} cores on {simulator.name}: {cycles:,} cycles, {cycles / done[0].seconds:,.0f}/s")
+        return done
+
+    return run
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for rate in RATES:
+        terminalreporter.write_line(rate)

@@ -1,0 +1,83 @@
+"""``hwexplore rtl``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hwexplore.cli import main
+from hwexplore.pe import PE
+from hwexplore.rtl import replay as replays
+from hwexplore.rtl import requirements
+from hwexplore.rtl.simulator import Simulator
+from hwexplore.rtl.verilog import pe_verilog
+
+Run = Callable[..., tuple[int, str, str]]
+TEXT = "mac(int4, e2m1, acc=exact(64))"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs ``hwexplore rtl`` with these arguments: exit code, standard output, standard error."""
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hwexplore", "rtl", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0), *capsys.readouterr()
+
+    return command
+
+
+def test_generate(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "mac.v"
+    code, out, err = run("generate", TEXT, "-o", str(path))
+    assert (code, err) == (0, "")
+    assert out == f"wrote module mac_int4_e2m1_acc_exact_64 to {path}\n"
+    assert path.read_text("utf-8") == pe_verilog(PE.parse(TEXT))
+
+
+def test_simulate_with_waves(run: Run, verilator: Simulator, tmp_path: Path) -> None:
+    path = tmp_path / "waves.vcd"
+    code, out, _ = run("simulate", TEXT, "--vectors", "500", "--waves", str(path))
+    assert code == 0
+    assert re.fullmatch(
+        rf"{re.escape(TEXT)} on verilator {verilator.version}: [\d,]+ cycles, 0 mismatches, [\d,]+ cycles/s\n", out
+    )
+    assert "accumulator" in path.read_text("utf-8")
+
+
+def test_simulate_shows_mismatches(run: Run, icarus: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = pe_verilog(PE.parse(TEXT)).replace(" * ", " + ")
+    monkeypatch.setattr(replays, "pe_verilog", lambda pe: broken)
+    code, out, _ = run("simulate", TEXT, "--vectors", "500", "--simulator", "icarus")
+    assert code == 1
+    assert " 0 mismatches" not in out
+    assert "the first 10 mismatches" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("generate", "mac(int4", "-o", "x.v"), "is not of the form"),
+        (("generate", TEXT, "-o", "no/such/folder/x.v"), "no/such/folder/x.v cannot be written: No such file"),
+        (("simulate", TEXT, "--waves", "x.fst"), "waves x.fst has suffix '.fst'; verilator writes .vcd"),
+    ],
+)
+def test_refusals(arguments: tuple[str, ...], message: str, run: Run, verilator: Simulator) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [("generate", TEXT, "-o", "x.v"), ("simulate", TEXT)])
+def test_missing_packages_are_named(command: tuple[str, ...], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
+    code, _, err = run(*command)
+    assert code == 2
+    assert 'RTL needs pip install "hwexplore[rtl]"' in err
