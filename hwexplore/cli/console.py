@@ -20,12 +20,8 @@ errors = Console(stderr=True)
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print ``rows``; a column of numbers is set flush right. A narrow terminal does not squeeze the table."""
-    table = Table(
-        title=escape(title),
-        title_justify="left",
-        header_style="bold",
-        row_styles=["", "dim"] if len(rows) > 8 else None,
-    )
+    output.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
+    table = Table(header_style="bold", row_styles=["", "dim"] if len(rows) > 8 else None)
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if all(_numeric(row[number]) for row in rows) else "left")
     for row in rows:

@@ -29,6 +29,8 @@ class Interval:
     def of(cls, mid: ArrayLike, draws: Sequence[ArrayLike]) -> Interval:
         """The interval of ``mid`` [...] from ``draws`` [number of draws, ...], one row per draw of the coefficients."""
         low, high = np.quantile(np.array(draws), (0.05, 0.95), axis=0)
+        if np.ndim(low) == 0:
+            return cls(float(low), float(np.asarray(mid)), float(high))
         return cls(low, mid, high)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
