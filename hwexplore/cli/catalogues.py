@@ -11,7 +11,7 @@ from hwexplore import technology as technologies
 from hwexplore import workloads
 from hwexplore.accelerator.presets import preset, presets
 from hwexplore.cli.console import output, print_json, print_table
-from hwexplore.cli.options import Batch, Context, Phase, TechnologyName
+from hwexplore.cli.options import Batch, Context, Phase, PolicyText, TechnologyName
 from hwexplore.formats import Format, Integer, Minifloat, catalog
 from hwexplore.pe import PE
 from hwexplore.search import Space
@@ -179,7 +179,7 @@ def show_workload(
     phase: Phase = "decode",
     batch: Batch = 1,
     context: Context = 2048,
-    policy: Annotated[str, typer.Option(help="Formats of weights/activations/KV cache.")] = "fp16/fp16/fp16",
+    policy: PolicyText = "fp16/fp16/fp16",
     json: Json = False,
 ) -> None:
     """Show the operators of a workload under a policy.
@@ -189,8 +189,8 @@ def show_workload(
     workload = workloads.load(name, phase=phase, batch=batch, context=context)
     frame = workload.to_frame(Policy.parse(policy))
     rows = [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
-    setting = f"{workload.name} {phase}, batch {batch}, context {context}, {policy}"
-    title = f"{setting}: {workload.parameters:,} parameters; a row per operator, of which there are 'count'"
+    counted = f"{workload.parameters:,} parameters; a row per operator, of which there are 'count'"
+    title = f"{workload.setting}, {policy}: {counted}"
     _print(rows, title, json)
 
 

@@ -72,12 +72,8 @@ def _number(design: str, front: list[int]) -> int:
 
 
 def _print(facts: Mapping[str, Any], problem: Problem) -> None:
-    network = problem.workload
-    setting = (
-        f"{network.name} {network.phase}, batch {network.batch}, context {network.context}, {problem.technology.name}"
-    )
     print_table(
-        f"design {facts['id']} on {setting}",
+        f"design {facts['id']} on {problem.workload.setting}, {problem.technology.name}",
         ["parameter", "value"],
         [[k, str(v)] for k, v in facts["parameters"].items()],
     )

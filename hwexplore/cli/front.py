@@ -28,7 +28,7 @@ def print_front(front: Front) -> None:
     texts = [_row(row) for row in front.to_frame().iloc[rows].to_dict("records")]
     workload = problem.workload
     title = (
-        f"{workload.name} {workload.phase}, batch {workload.batch}, context {workload.context}, "
+        f"{workload.setting}, "
         f"on {problem.technology.name}: "
         f"{len(rows)} of {len(front)} designs on the front of {', '.join(front.objectives)}"
     )

@@ -10,11 +10,12 @@ import typer
 from hwexplore.accelerator import Fidelity
 from hwexplore.search import Space
 
-__all__ = ["Batch", "Context", "FidelityOption", "Phase", "SpaceFile", "TechnologyName", "load_space"]
+__all__ = ["Batch", "Context", "FidelityOption", "Phase", "PolicyText", "SpaceFile", "TechnologyName", "load_space"]
 
 Phase = Annotated[Literal["prefill", "decode"], typer.Option(help="Prompt processing or token generation.")]
 Batch = Annotated[int, typer.Option(help="Sequences processed together.")]
 Context = Annotated[int, typer.Option(help="KV length attended in decode, prompt length in prefill.")]
+PolicyText = Annotated[str, typer.Option("--policy", help="Formats of weights/activations/KV cache.")]
 TechnologyName = Annotated[str, typer.Option(help="Process node, see 'hwexplore technology list'.")]
 SpaceFile = Annotated[Path | None, typer.Option("--space", help="TOML file with a list of values per parameter.")]
 FidelityOption = Annotated[Fidelity, typer.Option(help="Tiled model, or its roofline bound.")]

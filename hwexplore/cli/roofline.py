@@ -13,7 +13,7 @@ from hwexplore import workloads
 from hwexplore.accelerator.presets import preset, totals
 from hwexplore.accelerator.presets import roofline as tabulate
 from hwexplore.cli.console import output, print_json, print_table
-from hwexplore.cli.options import Batch, Context, Phase
+from hwexplore.cli.options import Batch, Context, Phase, PolicyText
 from hwexplore.report.roofline import plot_roofline, write_roofline
 from hwexplore.workloads import Policy
 
@@ -26,7 +26,7 @@ def roofline(
     phase: Phase = "decode",
     batch: Batch = 1,
     context: Context = 2048,
-    policy: Annotated[str, typer.Option(help="Formats of weights/activations/KV cache.")] = "fp16/fp16/fp16",
+    policy: PolicyText = "fp16/fp16/fp16",
     out: Annotated[Path | None, typer.Option(help="FILE.html for a figure.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -57,7 +57,7 @@ def roofline(
         }
         print_json(facts)
         return
-    setting = f"{network.name} {phase}, batch {batch}, context {context}, {formats} on {machine.name}"
+    setting = f"{network.setting}, {formats} on {machine.name}"
     _print_operators(operators, f"{setting}: a row per operator, of which there are 'count'")
     lines = [
         f"latency {1e3 * metrics['latency_s']:.4g} ms, {metrics['tokens_per_s']:,.4g} tokens/s, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from hwexplore.pe.circuits import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["mac_bill"]
 
 
+@lru_cache(maxsize=4096)
 def mac_bill(mac: Mac, booth: bool, kind: str, operands: str) -> Bill:
     """The bill of ``mac`` with an array or Booth multiplier and ripple or prefix adders."""
     toggles = activity(mac.weight_port, mac.activation_port, mac.accumulator_bits, mac.accumulator.format, operands)

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from hwexplore.accelerator.tables import stationary
 from hwexplore.errors import InputError
 from hwexplore.formats import Format
 from hwexplore.pe import PE
@@ -31,8 +32,7 @@ def policy_error(workload: Workload, policy: Policy, pe: PE) -> float:
     for operator, operands in zip(workload.operators, workload.operands(policy), strict=True):
         if not operator.is_gemm:
             continue
-        b = operands.kv_cache if operator.kind == "attention" else operands.weights
-        a = operands.activations
+        a, b = operands.activations, stationary(operator, operands)
         total = operand_noise(a) + operand_noise(b)
         if pe.accepts(b.compute, a.compute, operator.k):
             total += accumulation_noise(pe, b.compute, a.compute, operator.k, b.storage.block)

@@ -133,5 +133,4 @@ def _hover(row: Mapping[Hashable, Any]) -> str:
 
 
 def _title(workload: Workload, policy: Policy, preset: Preset) -> str:
-    setting = f"{workload.phase}, batch {workload.batch}, context {workload.context}"
-    return f"{workload.name} {setting}, {policy} on {preset.name}"
+    return f"{workload.setting}, {policy} on {preset.name}"

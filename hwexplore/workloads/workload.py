@@ -37,6 +37,11 @@ class Workload:
     active_parameters: int
 
     @property
+    def setting(self) -> str:
+        """Name, phase, batch and context in words."""
+        return f"{self.name} {self.phase}, batch {self.batch}, context {self.context}"
+
+    @property
     def tokens(self) -> int:
         """Tokens processed by one pass: `batch` in decode, `batch * context` in prefill."""
         return self.batch * (self.context if self.phase == "prefill" else 1)
