@@ -8,7 +8,7 @@ from importlib import import_module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwexplore.errors import unknown
+from hwexplore.errors import InputError, unknown
 from hwexplore.pe import PE
 
 __all__ = ["Core", "build"]
@@ -18,32 +18,29 @@ FAMILIES = {"mac": "MacCore"}
 
 
 class Core(wiring.Component):
-    """A bare processing element: operands and control in, accumulator out. It takes operands in every cycle.
+    """A bare processing element: operands and control in, accumulators out. It can take operands in every cycle.
 
-    In a cycle with ``enable``, the sum becomes the old sum, or zero if ``clear``, plus the product of the operands;
-    ``accumulator`` shows it ``pe.latency_cycles`` clock edges later. Without ``enable``, the other inputs do not
-    matter. Reset is synchronous: it clears the sum and drops what is on its way.
+    In a cycle with ``enable``, the core takes what is at its operand ports; every ``pe.tile.cycles`` such cycles make a
+    tile. At the end of a tile, each sum is the old one plus the tile's products. ``clear``, in the first cycle of a
+    tile, starts new sums; the cycles of a tile are counted from there. The outputs show the sums ``pe.latency_cycles``
+    clock edges after the last cycle of the tile, until as many edges after the first cycle of the next one. Without
+    ``enable``, the other inputs do not matter. Reset is synchronous: it clears the sums and drops what is on its way.
 
     Ports
     -----
-    weight : In(pe.weight.element_bits)
-    activation : In(pe.activation.element_bits)
+    one for each of pe.ports : In
     enable : In(1)
     clear : In(1)
-    accumulator : Out(pe.accumulator_bits)
+    one for each of pe.outputs : Out
     """
 
     def __init__(self, pe: PE) -> None:
+        format = pe.accumulator.format
+        if format is not None and format.rounding != "nearest_even":
+            raise InputError(f"accumulator {format} rounds {format.rounding}; hardware rounds nearest_even")
         self.pe = pe
-        super().__init__(
-            {
-                "weight": In(pe.weight.element.element_bits),
-                "activation": In(pe.activation.element.element_bits),
-                "enable": In(1),
-                "clear": In(1),
-                "accumulator": Out(pe.accumulator_bits),
-            }
-        )
+        inputs = {name: In(bits) for name, bits in {**pe.ports, "enable": 1, "clear": 1}.items()}
+        super().__init__({**inputs, **{name: Out(bits) for name, bits in pe.outputs.items()}})
 
 
 def build(pe: PE) -> Core:

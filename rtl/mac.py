@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal
 
-from hwexplore.errors import InputError
 from hwexplore.pe import Mac
 from hwexplore.rtl.core import Core
 from hwexplore.rtl.fixed_adder import FixedAdder
@@ -23,12 +22,6 @@ class MacCore(Core):
     """
 
     pe: Mac
-
-    def __init__(self, pe: Mac) -> None:
-        format = pe.accumulator.format
-        if format is not None and format.rounding != "nearest_even":
-            raise InputError(f"accumulator {format} rounds {format.rounding}; hardware rounds nearest_even")
-        super().__init__(pe)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -2,43 +2,77 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore import technology as technologies
-from hwexplore.errors import InputError, unknown
-from hwexplore.formats import Format
+from hwexplore.errors import InputError
+from hwexplore.formats import Encoded, Format
+from hwexplore.pe.accumulator import Accumulator
+from hwexplore.pe.arguments import Arguments
+from hwexplore.pe.codes import Codes, pack
 from hwexplore.pe.cost import Cost
+from hwexplore.pe.operand import Operand
 from hwexplore.technology import Bill, Interval, Price, Technology
 
-__all__ = ["PE"]
+__all__ = ["PE", "Tile"]
+
+
+class Tile(NamedTuple):
+    """What a PE works on at a time: ``m`` x ``n`` sums, to each of which ``cycles`` cycles add ``k`` products."""
+
+    m: int = 1
+    n: int = 1
+    k: int = 1
+    cycles: int = 1
 
 
 class PE(ABC):
-    """A processing element, described by its operand formats, its accumulator and its microarchitecture."""
+    """A processing element, described by its operand formats, its accumulator and its microarchitecture.
+
+    ``weight_port`` and ``activation_port`` are the ports for one number, or for one element of a block.
+    """
 
     family: ClassVar[str]
+    options: ClassVar[tuple[str, ...]]
+    """The options in its text."""
+    weight_port: Operand
+    activation_port: Operand
+    accumulator: Accumulator
     _families: ClassVar[dict[str, type[PE]]] = {}
 
     @property
-    @abstractmethod
     def weight(self) -> Format:
-        """Format of the weight port."""
+        """Format of the weights."""
+        return self.weight_port.format
 
     @property
-    @abstractmethod
     def activation(self) -> Format:
-        """Format of the activation port."""
+        """Format of the activations."""
+        return self.activation_port.format
 
     @property
     @abstractmethod
     def accumulator_bits(self) -> int:
-        """Width of the accumulator."""
+        """Width of one sum."""
+
+    @property
+    def tile(self) -> Tile:
+        """What it works on at a time."""
+        return Tile()
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes between which a PE switches at run time; none if it has no choice."""
+        return ()
+
+    def in_mode(self, mode: str) -> PE:
+        """The same hardware in one of its ``modes``."""
+        raise InputError(f"mode {mode!r}: {self} has one mode only")
 
     def __init_subclass__(cls) -> None:
         PE._families[cls.family] = cls
@@ -46,23 +80,8 @@ class PE(ABC):
     @staticmethod
     def parse(text: str) -> PE:
         """A PE from its text, as in ``mac(int8, int8, acc=int32)``; ``str`` gives the text back."""
-        match = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", str(text))
-        if not match:
-            raise InputError(f"PE {text!r} is not of the form family(weight, activation, option=value)")
-        family, arguments = match.groups()
-        if family not in PE._families:
-            raise unknown("PE family", family, PE._families)
-        positional: list[str] = []
-        options: dict[str, str] = {}
-        for argument in re.split(r",\s*(?![^(]*\))", arguments):
-            name, separator, value = argument.partition("=")
-            if not separator:
-                positional.append(argument.strip())
-            elif name.strip() in options:
-                raise InputError(f"PE {text!r} gives {name.strip()} twice")
-            else:
-                options[name.strip()] = value.strip()
-        return PE._families[family].from_arguments(text, positional, options)
+        arguments = Arguments.parse(text, {name: family.options for name, family in PE._families.items()})
+        return PE._families[arguments.family].from_arguments(arguments)
 
     @staticmethod
     def families() -> list[str]:
@@ -71,18 +90,18 @@ class PE(ABC):
 
     @classmethod
     @abstractmethod
-    def from_arguments(cls, text: str, positional: list[str], options: Mapping[str, str]) -> PE:
-        """Build the PE that ``text`` describes from its separated arguments."""
+    def from_arguments(cls, arguments: Arguments) -> PE:
+        """The PE that its text describes; InputError for what the family does not support."""
 
     @property
-    @abstractmethod
     def macs_per_cycle(self) -> float:
         """Useful multiply-accumulates per cycle at full rate."""
+        return self.tile.m * self.tile.n * self.tile.k / self.tile.cycles
 
     @property
     @abstractmethod
     def latency_cycles(self) -> int:
-        """Cycles from operands to the accumulator."""
+        """Clock edges from the last operands of a tile to its sums in the accumulators."""
 
     @abstractmethod
     def accepts(self, weight: Format, activation: Format, terms: int) -> bool:
@@ -93,12 +112,36 @@ class PE(ABC):
         """Whether sums of ``terms`` products of accepted operands of these formats are exact, whatever their values."""
 
     @abstractmethod
-    def golden(self, weights: NDArray[np.generic], activations: NDArray[np.generic]) -> NDArray[Any]:
+    def golden(self, weights: Codes | Encoded, activations: Codes | Encoded) -> Codes:
         """Accumulator codes [m, n] for encoded weights [n, k] and activations [m, k], bit-exact, in ascending k."""
 
     @abstractmethod
-    def decode(self, codes: NDArray[Any]) -> NDArray[np.float64]:
+    def decode(self, codes: Codes) -> NDArray[np.float64]:
         """The sums, in products of decoded operands, that accumulator codes stand for."""
+
+    @property
+    @abstractmethod
+    def ports(self) -> dict[str, int]:
+        """Bits of each operand input of the core."""
+
+    @abstractmethod
+    def weight_beats(self, weights: Codes | Encoded) -> dict[str, Codes]:
+        """What encoded weights [n, k], k in whole tiles, are at their ports: [n / tile.n, cycles]."""
+
+    @abstractmethod
+    def activation_beats(self, activations: Codes | Encoded) -> dict[str, Codes]:
+        """What encoded activations [m, k], k in whole tiles, are at their ports: [m / tile.m, cycles]."""
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        """Bits of each output of the core."""
+        return {"accumulator": self.tile.m * self.tile.n * self.accumulator_bits}
+
+    def shown(self, codes: Codes) -> dict[str, Codes]:
+        """What each output shows for accumulator codes [m, n]: [m / tile.m, n / tile.n], sums by rows, lowest first."""
+        m, n, *_ = self.tile
+        tiles = codes.reshape(codes.shape[0] // m, m, codes.shape[1] // n, n).swapaxes(1, 2)
+        return {"accumulator": pack(tiles.reshape(*tiles.shape[:2], m * n), self.accumulator_bits)}
 
     @abstractmethod
     def bills(self, operands: str) -> dict[str, Bill]:
@@ -130,11 +173,11 @@ class PE(ABC):
         ``voltage`` is the supply of the logic in volts, by default the technology's own; ``mode`` is for PEs that have
         several. InputError where no structure meets the period.
         """
+        if mode is not None:
+            return self.in_mode(mode).cost(technology, period_ps, voltage, operands)
         node = _technology(technology)
         if voltage is not None:
             node = node.at(voltage)
-        if mode is not None:
-            raise InputError(f"mode {mode!r}: {self} has one mode only")
         if period_ps is not None and not period_ps > 0:
             raise InputError(f"period_ps = {period_ps} must be a positive number of picoseconds")
         structure = self.structure(node, period_ps)

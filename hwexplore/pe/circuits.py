@@ -17,6 +17,7 @@ __all__ = [
     "adder",
     "align_shifter",
     "compressor",
+    "cut",
     "gates",
     "incrementer",
     "leading_zeros",
@@ -54,6 +55,11 @@ def gates(part: str, primitive: str, count: float, toggles: float, why: str, dep
         return zeros
     path = (Stage(part, primitive, depth),) if depth else ()
     return Block((Item(part, primitive, count, GLITCH * toggles, why),), path)
+
+
+def cut(path: tuple[Stage, ...], parts: int) -> tuple[Stage, ...]:
+    """The longest of equal ``parts`` of a path, between pipeline registers."""
+    return tuple(Stage(stage.part, stage.primitive, stage.count / parts, stage.carry) for stage in path)
 
 
 def registers(part: str, bits: float, toggles: float, why: str) -> Block:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.errors import InputError, unknown
-from hwexplore.formats import Format
+from hwexplore.errors import InputError
+from hwexplore.formats import Encoded, Format
 from hwexplore.pe.accumulator import Accumulator
+from hwexplore.pe.arguments import Arguments
 from hwexplore.pe.arithmetic import exact_sums, float_sums, saturating_sums, signed, wrap
 from hwexplore.pe.base import PE
 from hwexplore.pe.circuits import ADDERS
+from hwexplore.pe.codes import Codes, matrices, plain
 from hwexplore.pe.mac_circuit import mac_bill
 from hwexplore.pe.operand import Operand
 from hwexplore.technology import Bill
@@ -34,6 +35,7 @@ class Mac(PE):
     """
 
     family: ClassVar[str] = "mac"
+    options: ClassVar[tuple[str, ...]] = ("acc", "stages")
 
     weight_port: Operand
     activation_port: Operand
@@ -41,19 +43,10 @@ class Mac(PE):
     stages: int = 1
 
     @classmethod
-    def from_arguments(cls, text: str, positional: list[str], options: Mapping[str, str]) -> Mac:
-        for name in options:
-            if name not in ("acc", "stages"):
-                raise unknown("option of mac", name, ["acc", "stages"])
-        if len(positional) != 2:
-            raise InputError(
-                f"PE {text!r} needs two operand formats, weight and activation, as in mac(int8, int8, acc=int32)"
-            )
-        stages = options.get("stages", "1")
-        if not stages.isdecimal() or not 1 <= int(stages) <= MAX_STAGES:
-            raise InputError(f"PE {text!r}: stages = {stages} must be a whole number from 1 to {MAX_STAGES}")
-        weight, activation = (Operand.parse(name, text) for name in positional)
-        return cls(weight, activation, Accumulator.parse(options.get("acc", "int32")), int(stages))
+    def from_arguments(cls, arguments: Arguments) -> Mac:
+        weight, activation = (Operand.parse(name, arguments.text) for name in arguments.operands)
+        accumulator = Accumulator.parse(arguments.options.get("acc", "int32"))
+        return cls(weight, activation, accumulator, arguments.whole("stages", 1, 1, MAX_STAGES))
 
     def __post_init__(self) -> None:
         fixed = self.accumulator.kind in ("wrap", "saturate")
@@ -67,18 +60,6 @@ class Mac(PE):
     def __str__(self) -> str:
         stages = f", stages={self.stages}" if self.stages > 1 else ""
         return f"mac({self.weight}, {self.activation}, acc={self.accumulator}{stages})"
-
-    @property
-    def weight(self) -> Format:
-        return self.weight_port.format
-
-    @property
-    def activation(self) -> Format:
-        return self.activation_port.format
-
-    @property
-    def macs_per_cycle(self) -> float:
-        return 1.0
 
     @property
     def latency_cycles(self) -> int:
@@ -101,11 +82,8 @@ class Mac(PE):
         reach = terms * self.weight_port.steps(weight) * self.activation_port.steps(activation)
         return self.accumulator.kind != "float" and reach >> (self.accumulator_bits - 1) == 0
 
-    def golden(self, weights: NDArray[np.generic], activations: NDArray[np.generic]) -> NDArray[Any]:
-        if weights.ndim != 2 or activations.ndim != 2 or weights.shape[1] != activations.shape[1]:
-            raise InputError(
-                f"weights {weights.shape} and activations {activations.shape} must be [n, k] and [m, k] with one k"
-            )
+    def golden(self, weights: Codes | Encoded, activations: Codes | Encoded) -> Codes:
+        weights, activations = matrices(weights, activations)
         if self.accumulator.format is not None:
             values = self.activation.decode(activations), self.weight.decode(weights)
             product_bits = self.weight_port.width + self.activation_port.width
@@ -123,7 +101,17 @@ class Mac(PE):
             return wrap(saturating_sums(a, w, largest, self.accumulator_bits), self.accumulator_bits)
         return wrap(exact_sums(a, w, largest), self.accumulator_bits)
 
-    def decode(self, codes: NDArray[Any]) -> NDArray[np.float64]:
+    @property
+    def ports(self) -> dict[str, int]:
+        return {"weight": self.weight.element_bits, "activation": self.activation.element_bits}
+
+    def weight_beats(self, weights: Codes | Encoded) -> dict[str, Codes]:
+        return {"weight": plain(weights)}
+
+    def activation_beats(self, activations: Codes | Encoded) -> dict[str, Codes]:
+        return {"activation": plain(activations)}
+
+    def decode(self, codes: Codes) -> NDArray[np.float64]:
         if self.accumulator.format is not None:
             return self.accumulator.format.decode(codes)
         unit = 2.0 ** (self.weight_port.step_exponent + self.activation_port.step_exponent)

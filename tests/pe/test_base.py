@@ -47,7 +47,7 @@ def test_families() -> None:
         ("mac(int8, int8", "is not of the form"),
         ("mca(int8, int8)", "unknown PE family 'mca'; did you mean mac"),
         ("mac()", "needs two operand formats"),
-        ("mac(int8)", r"needs two operand formats, weight and activation, as in mac\(int8, int8, acc=int32\)"),
+        ("mac(int8)", r"needs two operand formats, weight and activation, as in mac\(int8, int8\)"),
         ("mac(int8, int8, int8)", "needs two operand formats"),
         ("mac(int8, int9x)", "unknown format 'int9x'"),
         ("mac(int8, int0)", "width of a twos_complement integer is 0"),
