@@ -19,7 +19,7 @@ from hwexplore.rtl.verilog import module_name, pe_verilog
 
 __all__ = ["Replay", "replay"]
 
-INPUTS = ("rst", "enable", "clear", "weight", "activation")
+CONTROL = ("rst", "enable", "clear")
 PLAYER = """\
 module player_{number}(input clk, output reg done = 0);
   integer stimulus, response;
@@ -30,7 +30,7 @@ module player_{number}(input clk, output reg done = 0);
     response = $fopen("response_{number}.txt", "w");
   end
   always @(negedge clk) if (!done) begin
-    $fdisplay(response, "%h", accumulator);
+    $fdisplay(response, "{shown}", {outputs});
     if ($fscanf(stimulus, "{pattern}\\n", {inputs}) != {count}) begin
       $fclose(response);
       done = 1;
@@ -51,7 +51,7 @@ endmodule
 class Replay:
     """What came of a replay.
 
-    ``mismatches`` are the rows of the trace in which the core showed something else, in the column ``shown``, in
+    ``mismatches`` are the rows of the trace in which the core showed something else, in the columns ``... shown``, in
     hexadecimal. ``seconds`` is how long the simulator ran, with all the cores.
     """
 
@@ -67,8 +67,8 @@ def replay(
 
     `hwexplore.rtl.vectors` makes traces.
     """
-    for number, (_, trace) in enumerate(traces):
-        columns = (trace[name].to_numpy().tolist() for name in INPUTS)
+    for number, (pe, trace) in enumerate(traces):
+        columns = (trace[name].to_numpy().tolist() for name in (*CONTROL, *pe.ports))
         rows = (" ".join(f"{value:x}" for value in row) for row in zip(*columns, strict=True))
         (folder / f"stimulus_{number}.txt").write_text("\n".join(rows) + "\n", "ascii")
     pes = [pe for pe, _ in traces]
@@ -84,18 +84,19 @@ def replay(
     return [
         Replay(
             cycles=len(trace),
-            mismatches=_mismatches(trace, (folder / f"response_{number}.txt").read_text("ascii").split()),
+            mismatches=_mismatches(trace, list(pe.outputs), folder / f"response_{number}.txt"),
             seconds=seconds,
         )
-        for number, (_, trace) in enumerate(traces)
+        for number, (pe, trace) in enumerate(traces)
     ]
 
 
-def _mismatches(trace: pd.DataFrame, response: list[str]) -> pd.DataFrame:
-    shown = response[: len(trace)]
-    expected = [f"{value:x}" for value in trace["accumulator"].to_numpy().tolist()]
-    differs = np.array([a.lstrip("0") != b.lstrip("0") for a, b in zip(shown, expected, strict=True)], bool)
-    return trace[differs].assign(shown=np.array(shown)[differs])
+def _mismatches(trace: pd.DataFrame, outputs: list[str], response: Path) -> pd.DataFrame:
+    words = np.array(response.read_text("ascii").split()).reshape(-1, len(outputs))[: len(trace)]
+    shown = pd.DataFrame(np.char.lstrip(words, "0"), columns=[f"{name} shown" for name in outputs])
+    expected = [[f"{value:x}".lstrip("0") for value in trace[name].to_numpy().tolist()] for name in outputs]
+    differs = (shown.to_numpy() != np.array(expected).T).any(axis=1) & trace["defined"].to_numpy()
+    return trace.join(shown)[differs]
 
 
 def _harness(pes: Sequence[PE]) -> str:
@@ -106,15 +107,17 @@ def _harness(pes: Sequence[PE]) -> str:
 
 
 def _player(number: int, pe: PE) -> str:
-    operands = {"weight": pe.weight.element.element_bits, "activation": pe.activation.element.element_bits}
-    declarations = [f"  reg [{operands.get(name, 1) - 1}:0] {name} = 0;" for name in INPUTS]
-    declarations.append(f"  wire [{pe.accumulator_bits - 1}:0] accumulator;")
+    inputs = {**dict.fromkeys(CONTROL, 1), **pe.ports}
+    declarations = [f"  reg [{bits - 1}:0] {name} = 0;" for name, bits in inputs.items()]
+    declarations += [f"  wire [{bits - 1}:0] {name};" for name, bits in pe.outputs.items()]
     return PLAYER.format(
         number=number,
         core=module_name(pe),
         declarations="\n".join(declarations),
-        connections=", ".join(f".{name}({name})" for name in (*INPUTS, "accumulator")),
-        pattern=" ".join("%h" for _ in INPUTS),
-        inputs=", ".join(INPUTS),
-        count=len(INPUTS),
+        connections=", ".join(f".{name}({name})" for name in (*inputs, *pe.outputs)),
+        pattern=" ".join("%h" for _ in inputs),
+        inputs=", ".join(inputs),
+        count=len(inputs),
+        shown=" ".join("%h" for _ in pe.outputs),
+        outputs=", ".join(pe.outputs),
     )

@@ -12,29 +12,27 @@ __all__ = ["StreamWrapper"]
 
 
 class StreamWrapper(wiring.Component):
-    """A core between two streams: operand pairs in, one sum out for each run of them that ends with ``last``.
+    """A core between two streams: operands in, sums out after each run of them that ends with ``last``.
 
-    Operands enter at full rate. One sum waits at the output: until it is taken, the end of the next run is held up,
-    and nothing before it; runs of ``core.pe.latency_cycles + 2`` pairs or more never wait for a consumer that is always
-    ready. A sum appears ``core.pe.latency_cycles`` clock edges after the one that takes the last of its operands.
+    A run is a number of whole tiles, a beat for each of their cycles. Operands enter at full rate. The sums of one run
+    wait at the output: until they are taken, the end of the next run is held up, and nothing before it; runs of
+    ``core.pe.latency_cycles + 2`` beats or more never wait for a consumer that is always ready. Sums appear
+    ``core.pe.latency_cycles`` clock edges after the one that takes the last of their operands.
 
     Ports
     -----
     operands : In(stream)
-        ``payload`` has, from the lowest bit, the core's ``weight`` and ``activation``, and ``last`` (1).
+        ``payload`` has, from the lowest bit, the operand ports of the core in their order, and ``last`` (1).
     sums : Out(stream)
-        ``payload`` has the width of the core's ``accumulator``.
+        ``payload`` has, from the lowest bit, the outputs of the core in their order.
     """
 
     def __init__(self, core: Core) -> None:
         self.core = core
-        operands = data.StructLayout(
-            {"weight": core.weight.shape(), "activation": core.activation.shape(), "last": 1},
-        )
         super().__init__(
             {
-                "operands": In(stream.Signature(operands)),
-                "sums": Out(stream.Signature(core.accumulator.shape())),
+                "operands": In(stream.Signature(data.StructLayout({**core.pe.ports, "last": 1}))),
+                "sums": Out(stream.Signature(data.StructLayout(core.pe.outputs))),
             }
         )
 
@@ -52,8 +50,7 @@ class StreamWrapper(wiring.Component):
         ending = accepted & operands.payload.last
         m.d.comb += [
             operands.ready.eq(~(operands.payload.last & reserved)),
-            core.weight.eq(operands.payload.weight),
-            core.activation.eq(operands.payload.activation),
+            *(getattr(core, name).eq(operands.payload[name]) for name in core.pe.ports),
             core.enable.eq(accepted),
             core.clear.eq(first),
         ]
@@ -61,7 +58,8 @@ class StreamWrapper(wiring.Component):
         with m.If(accepted):
             m.d.sync += first.eq(operands.payload.last)
         with m.If(ends[-1]):
-            m.d.sync += [sums.payload.eq(core.accumulator), sums.valid.eq(1)]
+            m.d.sync += [sums.payload[name].eq(getattr(core, name)) for name in core.pe.outputs]
+            m.d.sync += sums.valid.eq(1)
         with m.If(sums.valid & sums.ready):
             m.d.sync += [sums.valid.eq(0), reserved.eq(0)]
         with m.If(ending):

@@ -28,23 +28,23 @@ def module_name(pe: PE) -> str:
 
 def pe_verilog(pe: PE) -> str:
     """The Verilog module of the bare core of ``pe``; a header says what it computes and when."""
-    core = build(pe)
-    text = convert(core, module_name(pe))
+    text = convert(build(pe), module_name(pe))
+    m, n, k, cycles = pe.tile
     ports = [
         ("clk", "input", 1, "rising edge"),
-        ("rst", "input", 1, "synchronous: sum 0, pipeline empty"),
-        ("weight", "input", len(core.weight), str(pe.weight)),
-        ("activation", "input", len(core.activation), str(pe.activation)),
+        ("rst", "input", 1, "synchronous: sums 0, pipeline empty"),
         ("enable", "input", 1, "take the operands in this cycle"),
-        ("clear", "input", 1, "start a new sum with them"),
-        ("accumulator", "output", len(core.accumulator), f"the sum; latency {pe.latency_cycles}"),
+        ("clear", "input", 1, "start new sums with them"),
+        *((name, "input", bits, pe.meanings[name]) for name, bits in pe.ports.items()),
+        *((name, "output", bits, pe.meanings[name]) for name, bits in pe.outputs.items()),
     ]
     lines = [
         str(pe),
         "",
         *(f"{direction:6} {name:11} {width:4} bits  {meaning}" for name, direction, width, meaning in ports),
         "",
-        f"latency {pe.latency_cycles} clock edges, initiation interval 1 cycle",
+        f"tiles of {m} x {n} sums over {k} products, in {cycles} cycles",
+        f"latency {pe.latency_cycles} clock edges after the last cycle of a tile, initiation interval 1 cycle",
         f"hwexplore {version('hwexplore')}, amaranth {version('amaranth')}, yosys {version('pyosys')}",
     ]
     return "".join(f"// {line}".rstrip() + "\n" for line in lines) + text

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
 
 from hwexplore.cli.console import output, print_table
 from hwexplore.errors import InputError
-from hwexplore.pe import PE, Mac
+from hwexplore.pe import PE
 
 __all__ = ["app"]
 
@@ -58,7 +58,7 @@ def simulate(
     if waves is not None and waves.suffix != tool.waves_suffix:
         raise InputError(f"waves {waves} has suffix {waves.suffix!r}; {simulator} writes {tool.waves_suffix}")
     rng = np.random.default_rng(seed)
-    cycles = trace(unit, *random_operands(cast(Mac, unit), vectors, rng), rng)
+    cycles = trace(unit, *random_operands(unit, vectors, rng), rng)
     with TemporaryDirectory() as folder:
         [done] = replay([(unit, cycles)], tool, Path(folder), waves=waves is not None)
         if waves is not None:
@@ -71,7 +71,7 @@ def simulate(
         soft_wrap=True,
     )
     if len(done.mismatches):
-        rows = done.mismatches.head(SHOWN).reset_index(names="cycle").map(_text)
+        rows = done.mismatches.head(SHOWN).drop(columns="defined").reset_index(names="cycle").map(_text)
         print_table(f"the first {len(rows)} mismatches", list(map(str, rows)), rows.to_numpy().tolist())
         raise typer.Exit(1)
 

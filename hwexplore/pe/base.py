@@ -124,6 +124,15 @@ class PE(ABC):
     def ports(self) -> dict[str, int]:
         """Bits of each operand input of the core."""
 
+    @property
+    def meanings(self) -> dict[str, str]:
+        """What each port of the core carries, in a few words."""
+        m, n, *_ = self.tile
+        sums = (
+            f"{m} x {n} sums of {self.accumulator}, by rows, lowest first" if m * n > 1 else f"sum, {self.accumulator}"
+        )
+        return {"weight": str(self.weight), "activation": str(self.activation), "accumulator": f"{sums}, {self.accumulator}"}
+
     @abstractmethod
     def weight_beats(self, weights: Codes | Encoded) -> dict[str, Codes]:
         """What encoded weights [n, k], k in whole tiles, are at their ports: [n / tile.n, cycles]."""
