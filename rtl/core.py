@@ -3,17 +3,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwexplore.errors import InputError, unknown
 from hwexplore.pe import PE
 
-__all__ = ["Core", "build"]
+__all__ = ["Core", "build", "delayed"]
 
-FAMILIES = {"mac": "MacCore"}
+FAMILIES = {
+    "bit_serial": "BitSerialCore",
+    "dot": "DotCore",
+    "lut": "LutCore",
+    "mac": "MacCore",
+    "multi": "MultiCore",
+    "shift_add": "ShiftAddCore",
+}
 """Family to its core, which stands in the module of the family's name."""
 
 
@@ -41,6 +51,31 @@ class Core(wiring.Component):
         self.pe = pe
         inputs = {name: In(bits) for name, bits in {**pe.ports, "enable": 1, "clear": 1}.items()}
         super().__init__({**inputs, **{name: Out(bits) for name, bits in pe.outputs.items()}})
+
+    def position(self, m: Module) -> tuple[Value, Value]:
+        """Whether this is the first cycle of a tile, and whether it is the last."""
+        cycles = self.pe.tile.cycles
+        if cycles == 1:
+            return Const(1, 1), Const(1, 1)
+        counter = Signal(range(cycles), name="position")
+        position = Signal(range(cycles), name="this_position")
+        last = position == cycles - 1
+        m.d.comb += position.eq(Mux(self.clear, 0, counter))
+        with m.If(self.enable):
+            m.d.sync += counter.eq(Mux(last, 0, position + 1))
+        return position == 0, last
+
+
+def delayed(m: Module, name: str, values: Sequence[Any], cycles: int) -> Sequence[Any]:
+    """``values`` so many clock cycles later; the first of them, an enable, is cleared by a reset."""
+    for cycle in range(1, cycles + 1):
+        registers = [
+            Signal(value.shape(), name=f"{name}_{number}_{cycle}", reset_less=number > 0)
+            for number, value in enumerate(values)
+        ]
+        m.d.sync += [register.eq(value) for register, value in zip(registers, values, strict=True)]
+        values = registers
+    return values
 
 
 def build(pe: PE) -> Core:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from typing import ClassVar
+
+from amaranth.hdl import Module, Mux
 
 from hwexplore.pe import Mac
-from hwexplore.rtl.core import Core
+from hwexplore.rtl.core import Core, delayed
 from hwexplore.rtl.fixed_adder import FixedAdder
 from hwexplore.rtl.fixed_multiplier import FixedMultiplier
 from hwexplore.rtl.floating_adder import FloatingAdder
@@ -22,22 +24,15 @@ class MacCore(Core):
     """
 
     pe: Mac
+    multipliers: ClassVar[tuple[type[FixedMultiplier], type[FloatingMultiplier]]] = FixedMultiplier, FloatingMultiplier
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.multiplier, m.submodules.adder = multiplier, adder = self._parts()
         m.d.comb += [multiplier.weight.eq(self.weight), multiplier.activation.eq(self.activation)]
 
-        product, enable, clear = multiplier.product, self.enable, self.clear
-        for stage in range(1, self.pe.stages):
-            cut = (
-                Signal(multiplier.product.shape(), name=f"product_{stage}", reset_less=True),
-                Signal(name=f"enable_{stage}"),
-                Signal(name=f"clear_{stage}", reset_less=True),
-            )
-            m.d.sync += [register.eq(value) for register, value in zip(cut, (product, enable, clear), strict=True)]
-            product, enable, clear = cut
-
+        cuts = self.pe.stages - 1
+        enable, product, clear = delayed(m, "cut", (self.enable, multiplier.product, self.clear), cuts)
         m.d.comb += [
             adder.term.eq(product),
             adder.addend.eq(Mux(clear, 0, self.accumulator)),
@@ -47,11 +42,12 @@ class MacCore(Core):
         return m
 
     def _parts(self) -> tuple[FixedMultiplier, FixedAdder] | tuple[FloatingMultiplier, FloatingAdder]:
+        fixed_multiplier, floating_multiplier = self.multipliers
         weight, activation, accumulator = self.pe.weight_port, self.pe.activation_port, self.pe.accumulator
         if accumulator.format is None:
-            fixed = FixedMultiplier(weight=weight, activation=activation)
+            fixed = fixed_multiplier(weight=weight, activation=activation)
             width, saturate = self.pe.accumulator_bits, accumulator.kind == "saturate"
             return fixed, FixedAdder(width=width, term=fixed.product.shape(), saturate=saturate)
-        floating = FloatingMultiplier(weight=weight, activation=activation)
+        floating = floating_multiplier(weight=weight, activation=activation)
         exponent = weight.step_exponent + activation.step_exponent
         return floating, FloatingAdder(format=accumulator.format, term=floating.product.shape(), exponent=exponent)

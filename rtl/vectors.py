@@ -90,9 +90,10 @@ def _varied(port: Operand, typical: NDArray[np.float64], rng: np.random.Generato
 
 def _takes(pe: PE, port: Operand, codes: Codes) -> NDArray[np.bool_]:
     """Which codes of ``port`` the accumulator can make sense of."""
-    if pe.accumulator.format is not None:
-        return np.isfinite(port.format.decode(codes)) | pe.accumulator.format.has_nan
-    return abs(port.format.decode(codes)) <= port.largest * 2.0**port.step_exponent
+    values = port.format.decode(codes)
+    fits = abs(values) <= port.largest * 2.0**port.step_exponent
+    has_nan = pe.accumulator.format is not None and pe.accumulator.format.has_nan
+    return fits | ~np.isfinite(values) if has_nan else fits
 
 
 def _encoded(format: Format, elements: Codes, scales: NDArray[np.float64], zero_points: Codes) -> Codes | Encoded:

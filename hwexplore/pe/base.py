@@ -129,9 +129,9 @@ class PE(ABC):
         """What each port of the core carries, in a few words."""
         m, n, *_ = self.tile
         sums = (
-            f"{m} x {n} sums of {self.accumulator}, by rows, lowest first" if m * n > 1 else f"sum, {self.accumulator}"
+            f"{self.accumulator} sum" if m * n == 1 else f"{m} x {n} sums in {self.accumulator}, by rows, lowest first"
         )
-        return {"weight": str(self.weight), "activation": str(self.activation), "accumulator": f"{sums}, {self.accumulator}"}
+        return {"weight": str(self.weight), "activation": str(self.activation), "accumulator": sums}
 
     @abstractmethod
     def weight_beats(self, weights: Codes | Encoded) -> dict[str, Codes]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil, log2
 from typing import NamedTuple
 
@@ -40,6 +41,15 @@ class Block(NamedTuple):
     def __add__(self, other: Block) -> Block:  # type: ignore[override]
         """This circuit followed by ``other``: costs add, paths follow each other."""
         return Block(self.items + other.items, self.path + other.path)
+
+    def times(self, count: int) -> Block:
+        """``count`` of these circuits, side by side."""
+        if count == 1:
+            return self
+        return Block(
+            tuple(replace(item, count=item.count * count, why=f"{count} x {item.why}") for item in self.items),
+            self.path,
+        )
 
     def beside(self, other: Block) -> Block:
         """This circuit with ``other`` off its critical path."""

@@ -1,0 +1,81 @@
+"""Dot-product units, bit for bit and cycle for cycle against their golden model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hwexplore.pe import PE
+from hwexplore.rtl.replay import Replay
+from hwexplore.rtl.simulator import Simulator
+from hwexplore.rtl.vectors import exhaustive_operands, join, random_operands, trace
+
+Replayed = Callable[[Sequence[tuple[PE, pd.DataFrame]], Simulator], list[Replay]]
+Wrong = dict[str, pd.DataFrame]
+
+TEXTS = [
+    "dot(int8, int8, lanes=4, acc=int20 sat, stages=2)",
+    "dot(mxint8, mxint8, lanes=8)",
+    "dot(mxfp8, mxfp8, lanes=8, window=16, stages=2)",
+    "dot(mxfp8_e5m2, mxfp6, lanes=4, stages=3)",
+    "dot(mxfp4, mxfp4, lanes=32)",
+    "dot(nvfp4, nvfp4, lanes=32, stages=4)",
+    "dot(nvint4, nvint4, lanes=8, acc=bf16)",
+    "dot(nvfp4, nvfp4, lanes=16, window=6)",
+    "dot(e5m2, e5m2, lanes=8, acc=fp16)",
+    "dot(fp16, int4, lanes=4, window=12)",
+]
+MORE = [
+    "dot(int4, uint8, lanes=32, acc=exact(96))",
+    "dot(int8, int8, lanes=16, acc=fp32, stages=3)",
+    "dot(mxfp8, mxfp8, lanes=32, stages=2)",
+    "dot(mxfp8, mxfp4, lanes=16, window=9)",
+    "dot(mxfp6, mxfp6_e3m2, lanes=32, stages=5)",
+    "dot(mxint4, mxint8, lanes=16, acc=e8m7ieee:sat)",
+    "dot(fp16, fp16, lanes=8)",
+    "dot(bf16, bf16, lanes=8, window=46, stages=2)",
+    "dot(int4_g128, e4m3, lanes=32, stages=3)",
+    "dot(mxfp8_e5m2, mxfp8_e5m2, lanes=16, window=40)",
+]
+EXHAUSTIVE = ["dot(int8, int8, lanes=4, acc=int20 sat, stages=2)", "dot(nvfp4, nvfp4, lanes=16, window=6)"]
+
+
+def vectors(text: str, pairs: int) -> tuple[PE, pd.DataFrame]:
+    pe = PE.parse(text)
+    rng = np.random.default_rng(0)
+    traces = [trace(pe, *random_operands(pe, pairs, rng), rng)]
+    if text in EXHAUSTIVE:
+        traces.append(trace(pe, *exhaustive_operands(pe), rng, full_rate=True))
+    return pe, join(traces)
+
+
+@pytest.fixture(scope="module")
+def wrong(verilator: Simulator, replayed: Replayed) -> Wrong:
+    """The mismatches of each configuration, all simulated together."""
+    done = replayed([vectors(text, 100_000) for text in TEXTS], verilator)
+    return {text: one.mismatches for text, one in zip(TEXTS, done, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def wrong_of_many(verilator: Simulator, replayed: Replayed) -> Wrong:
+    done = replayed([vectors(text, 1_000_000) for text in (*TEXTS, *MORE)], verilator)
+    return {text: one.mismatches for text, one in zip((*TEXTS, *MORE), done, strict=True)}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_rtl_is_its_golden_model(text: str, wrong: Wrong) -> None:
+    assert wrong[text].empty, wrong[text].head(10).to_string()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", [*TEXTS, *MORE])
+def test_rtl_is_its_golden_model_over_many_vectors(text: str, wrong_of_many: Wrong) -> None:
+    assert wrong_of_many[text].empty, wrong_of_many[text].head(10).to_string()
+
+
+def test_rtl_is_its_golden_model_on_a_second_simulator(icarus: Simulator, replayed: Replayed) -> None:
+    for done in replayed([vectors("dot(mxfp4, mxfp6, lanes=8, window=7, stages=2)", 20_000)], icarus):
+        assert done.mismatches.empty, done.mismatches.head(10).to_string()
