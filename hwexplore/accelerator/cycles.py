@@ -59,11 +59,23 @@ class Folds:
     cycles: Array
 
     @classmethod
-    def of(cls, m: Array, n: Array, k: Array, rows: Array, cols: Array, dataflow: int | NDArray[np.intp]) -> Folds:
-        """The folds for each of ``dataflow``, indices into ``DATAFLOWS``; everything broadcasts."""
+    def of(
+        cls,
+        m: Array,
+        n: Array,
+        k: Array,
+        rows: Array,
+        cols: Array,
+        dataflow: int | NDArray[np.intp],
+        beat: float | Array = 1.0,
+    ) -> Folds:
+        """The folds for each of ``dataflow``, indices into ``DATAFLOWS``; everything broadcasts.
+
+        ``m``, ``n`` and ``k`` count tiles of a PE, each of which keeps it busy for ``beat`` cycles.
+        """
         on_rows = np.ceil(by_dataflow(dataflow, m, k, k) / rows)
         on_cols = np.ceil(by_dataflow(dataflow, n, n, m) / cols)
-        return cls(on_rows, on_cols, 2 * rows + cols - 2 + by_dataflow(dataflow, k, m, n))
+        return cls(on_rows, on_cols, 2 * rows + cols - 2 + beat * by_dataflow(dataflow, k, m, n))
 
     @property
     def count(self) -> Array:

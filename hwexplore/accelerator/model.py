@@ -126,7 +126,9 @@ class Model:
         pes, law = self.pes, self.technology.sram_law
         accumulator = pes.accumulator_bits[index["pe"]]
         a_bits, b_bits = pes.operand_bits[:, index["pe"]]
-        partial_sums = np.where(self._dataflow[index["dataflow"]] == 0, 0, 2 * cols * accumulator)
+        tile_m, tile_n, tile_k, tile_cycles = pes.tile[:, index["pe"]]
+        sums_per_cycle = cols * (tile_m * tile_n / tile_cycles)
+        partial_sums = np.where(self._dataflow[index["dataflow"]] == 0, 0, 2 * sums_per_cycle * accumulator)
         sram_bytes = sram_kib * 1024
         port_bits = np.maximum(rows * a_bits + cols * b_bits + partial_sums, lanes * LANE_PORT_BITS)
         banks = np.maximum(np.ceil(port_bits / SRAM_WORD_BITS), np.ceil(sram_bytes / law.size_bytes[1]))
@@ -149,6 +151,10 @@ class Model:
             clock_pj=pes.clock_pj[pe] * instances,
             lane_pj=lane_pj,
             accumulator_bits=accumulator,
+            tile_m=tile_m,
+            tile_n=tile_n,
+            tile_k=tile_k,
+            tile_cycles=tile_cycles,
             area_mm2={
                 "PE array": instances * pes.area_um2[pe] * 1e-6,
                 "buffer": banks * macro["area_um2"] * 1e-6,
@@ -176,18 +182,33 @@ class Model:
         """Time and energy of every operator of every design."""
         ops, hw = self.operators, self.hardware(index)
         policy = index["policy"]
-        rows, cols, lanes, accumulator = (
-            column[..., None] for column in (hw.rows, hw.cols, hw.lanes, hw.accumulator_bits)
+        rows, cols, lanes, accumulator, tile_m, tile_n, tile_k, tile_cycles = (
+            column[..., None]
+            for column in (
+                hw.rows,
+                hw.cols,
+                hw.lanes,
+                hw.accumulator_bits,
+                hw.tile_m,
+                hw.tile_n,
+                hw.tile_k,
+                hw.tile_cycles,
+            )
         )
         dataflow = self._dataflow[index["dataflow"]][..., None]
         on_array = ops.accepts[policy, index["pe"]]
         a_bits, b_bits = ops.a_bits[policy], ops.b_bits[policy]
 
-        folds = Folds.of(ops.m, ops.n, ops.k, rows, cols, dataflow)
+        tiles = (_tiles(size, step) for size, step in ((ops.m, tile_m), (ops.n, tile_n), (ops.k, tile_k)))
+        folds = Folds.of(*tiles, rows, cols, dataflow, tile_cycles)
         busy = np.where(on_array, ops.batch * folds.count * folds.cycles, 0)
         vector = ops.vector_ops[policy] + np.where(on_array, ops.array_ops[policy], ops.fallback_ops[policy])
         traffic, fits = dram_traffic(
-            ops, policy, hw, unit_m=np.where(on_array, rows, 1), unit_n=np.where(on_array, cols, lanes)
+            ops,
+            policy,
+            hw,
+            unit_m=np.where(on_array, rows * tile_m, 1),
+            unit_n=np.where(on_array, cols * tile_n, lanes),
         )
 
         a_reads = np.where(
@@ -218,3 +239,8 @@ class Model:
         }
         reason = np.where(hw.reason == 0, np.where(fits.all(axis=-1), 0, 5), hw.reason).astype(np.uint8)
         return Breakdown(seconds, picojoules, traffic, on_array, hw.area_mm2, hw.static_w, reason)
+
+
+def _tiles(size: Array, step: Array) -> Array:
+    """Steps that make up ``size``, whole ones; single steps may be fractions, as averages over experts are."""
+    return np.where(step > 1, np.ceil(size / step), size)

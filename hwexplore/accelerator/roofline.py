@@ -58,14 +58,13 @@ class Roofline:
         hw = self.model.hardware(index)
         pair = index["policy"] * len(self.model.choices.values["pe"]) + index["pe"]
         bandwidth = hw.bandwidth_bytes_per_s
-        instances = hw.rows * hw.cols
-        array_s, macs = self._array.seconds(pair, instances / hw.period_s, bandwidth)
+        array_s, macs = self._array.seconds(pair, hw.macs_per_cycle / hw.period_s, bandwidth)
         vector_s, _ = self._vector.seconds(pair, hw.lanes / hw.period_s, bandwidth)
         latency = array_s + vector_s
         vector_ops, moved = self._totals
         bytes_moved = moved[index["policy"]]
         picojoules = (
-            macs * (hw.mac_pj + hw.clock_pj / instances)
+            macs * (hw.mac_pj + hw.clock_pj / hw.macs_per_cycle)
             + vector_ops[pair] * hw.lane_pj
             + bytes_moved * (hw.dram_pj_per_byte + 8 * hw.write_pj_per_bit)
         )

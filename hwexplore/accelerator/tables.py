@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hwexplore.accelerator.cycles import DATAFLOWS
 from hwexplore.accelerator.designs import Choices
 from hwexplore.errors import InputError
-from hwexplore.formats import Format, Integer
+from hwexplore.formats import Format, Integer, Scaled
 from hwexplore.pe import PE
 from hwexplore.technology import Bill, Item, Technology
 from hwexplore.workloads import OperandFormat, Operands, Operator, Policy, Workload
@@ -29,8 +29,8 @@ GROUP_OPS = 2
 
 def operand_registers(pe: PE) -> Bill:
     """The registers that pass one PE's operands on to its neighbours in a systolic array."""
-    bits = pe.weight.element_bits + pe.activation.element_bits
-    return Bill((Item("operand registers", "flip_flop", bits, 0.5, "one per operand bit, random data"),))
+    bits = sum(pe.ports.values())
+    return Bill((Item("operand registers", "flip_flop", bits, 0.5, "one per bit of the operand ports, random data"),))
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class PeTable:
     """Cost of one PE in the array, by [pe, clock_mhz, voltage].
 
     ``structures`` names the structure that meets the clock, None where there is none; those entries are not reachable
-    and their costs mean nothing.
+    and their costs mean nothing. By [pe], ``tile`` has the rows m, n, k and cycles, and ``operand_bits`` those of the
+    activations and weights that one PE consumes per cycle, scales included.
     """
 
     structures: NDArray[np.object_]
@@ -50,6 +51,7 @@ class PeTable:
     leakage_uw: Array
     accumulator_bits: Array
     operand_bits: Array
+    tile: Array
 
     @classmethod
     def of(cls, choices: Choices, technology: Technology) -> PeTable:
@@ -83,8 +85,15 @@ class PeTable:
             reachable=np.vectorize(lambda structure: structure is not None, otypes=[bool])(structures),
             **cost,
             accumulator_bits=np.array([pe.accumulator_bits for pe in pes], float),
-            operand_bits=np.array([(pe.activation.element_bits, pe.weight.element_bits) for pe in pes], float).T,
+            operand_bits=np.array([_operand_bits(pe) for pe in pes]).T,
+            tile=np.array([pe.tile for pe in pes], float).T,
         )
+
+
+def _operand_bits(pe: PE) -> tuple[float, float]:
+    m, n, k, cycles = pe.tile
+    a, w = (f.element_bits + f.bits - f.element.bits for f in (pe.activation, pe.weight))
+    return m * k * a / cycles, n * k * w / cycles
 
 
 def _structure(pe: PE, clock_mhz: float | str, technology: Technology) -> str | None:
@@ -98,8 +107,8 @@ class OperatorTable:
     A product reads operand A (activations) and operand B (weights or KV cache) and writes C. ``accepts`` tells, by
     [policy, pe, operator], which products run on the array; the others run on the vector unit. Besides an operator's
     own work, ``vector_ops`` holds the quantization of what it writes and the conversion of what it reads;
-    ``array_ops`` and ``fallback_ops`` what a product adds on the array (scales) and on the vector unit (conversion to
-    FP16 and the products themselves). ``resident_bytes`` [policy] is what DRAM has to hold.
+    ``array_ops`` and ``fallback_ops`` what a product adds on the array (scales that no PE applies) and on the vector
+    unit (conversion to FP16 and the products themselves). ``resident_bytes`` [policy] is what DRAM has to hold.
     """
 
     count: Array
@@ -166,10 +175,9 @@ def _operator_work(operator: Operator, operands: Operands) -> dict[str, float]:
     if not operator.is_gemm:
         work["vector_ops"] += operator.activation_elements * _is_quantized(a.storage)
         return work
-    if "pe" in (a.dequantize, b.dequantize):
-        raise InputError(
-            f"{operator.name}: {a if a.dequantize == 'pe' else b}: no PE dequantizes inside; use edge or dram"
-        )
+    for operand in (a, b):
+        if operand.dequantize == "pe" and operand.compute != operand.storage.element:
+            raise InputError(f"{operator.name}: {operand}: no PE converts formats inside; use edge or dram")
     elements = (a, operator.batch * operator.m * operator.k), (b, operator.batch * operator.n * operator.k)
     products = operator.batch * operator.m * operator.n
     work["a_bits"], work["b_bits"] = _buffer_bits(a), _buffer_bits(b)
@@ -183,7 +191,7 @@ def _operator_work(operator: Operator, operands: Operands) -> dict[str, float]:
 def _accepted(pe: PE, policy: Policy, workload: Workload) -> list[bool]:
     return [
         operator.is_gemm
-        and pe.accepts(stationary(operator, operands).compute, operands.activations.compute, operator.k)
+        and pe.accepts(stationary(operator, operands).consumed, operands.activations.consumed, operator.k)
         for operator, operands in zip(workload.operators, workload.operands(policy), strict=True)
     ]
 
@@ -213,4 +221,6 @@ def _scalings(operand: OperandFormat, k: float) -> float:
     if operand.dequantize == "group":
         assert operand.storage.block is not None
         return GROUP_OPS * float(np.ceil(k / operand.storage.block))
+    if operand.dequantize == "pe":
+        return float(isinstance(operand.storage, Scaled) and operand.storage.outer is not None)
     return float(_is_quantized(operand.storage))

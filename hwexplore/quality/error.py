@@ -34,8 +34,8 @@ def policy_error(workload: Workload, policy: Policy, pe: PE) -> float:
             continue
         a, b = operands.activations, stationary(operator, operands)
         total = operand_noise(a) + operand_noise(b)
-        if pe.accepts(b.compute, a.compute, operator.k):
-            total += accumulation_noise(pe, b.compute, a.compute, operator.k, b.storage.block)
+        if pe.accepts(b.consumed, a.consumed, operator.k):
+            total += accumulation_noise(pe, b.consumed, a.consumed, operator.k, b.storage.block)
         noise += operator.count * operator.macs * total
         macs += operator.count * operator.macs
     if not macs:
@@ -62,10 +62,11 @@ def accumulation_noise(pe: PE, weight: Format, activation: Format, terms: int, b
         return 0.0
     w = _sample(weight, crest_factor(block), terms, seed=0)
     a = _sample(activation, crest_factor(None), terms, seed=1)
-    exact = a @ w.T
+    weights, activations = pe.weight.encode(w), pe.activation.encode(a)
+    exact = pe.activation.decode(activations) @ pe.weight.decode(weights).T
     if not exact.any():
         return 0.0
-    sums = pe.decode(pe.golden(pe.weight.encode(w), pe.activation.encode(a)))
+    sums = pe.decode(pe.golden(weights, activations))
     return float(np.mean((sums - exact) ** 2) / np.mean(exact**2)) if np.isfinite(sums).all() else np.inf
 
 

@@ -112,9 +112,8 @@ def _energy_j(problem: Problem, breakdown: Breakdown) -> dict[str, Array]:
 
 def _roofline(problem: Problem, index: dict[str, NDArray[np.intp]]) -> dict[str, Array]:
     hardware = problem.model.hardware(index)
-    macs_per_cycle = np.array([pe.macs_per_cycle for pe in problem.space.choices.values["pe"]])[index["pe"]]
     return {
-        "array_macs_per_s": hardware.rows * hardware.cols * macs_per_cycle / hardware.period_s,
+        "array_macs_per_s": hardware.macs_per_cycle / hardware.period_s,
         "vector_ops_per_s": hardware.lanes / hardware.period_s,
         "bandwidth_bytes_per_s": hardware.bandwidth_bytes_per_s,
     }

@@ -48,6 +48,11 @@ class OperandFormat:
         compute = compute or storage.element
         return cls(storage=storage, compute=compute, dequantize=dequantize or _possible_places(storage, compute)[0])
 
+    @property
+    def consumed(self) -> Format:
+        """What a PE is given: with the scales if it is to apply them, the compute format otherwise."""
+        return self.storage if self.dequantize == "pe" and self.compute == self.storage.element else self.compute
+
     @classmethod
     def parse(cls, text: str) -> OperandFormat:
         """From `storage[>compute][@dequantize]`; raises InputError for unknown formats and places."""

@@ -177,7 +177,7 @@ def test_operands_of_one_format_are_both_converted(space_of: Any, nangate45: Tec
 
 def test_no_pe_dequantizes_inside(space_of: Any, nangate45: Technology) -> None:
     problem = Problem(space_of(policy="int4_g128>int8@pe/int8/int8"), product(8, 8, 8), nangate45)
-    with pytest.raises(InputError, match="product: int4_g128>int8@pe: no PE dequantizes inside; use edge or dram"):
+    with pytest.raises(InputError, match="product: int4_g128>int8@pe: no PE converts formats inside; use edge or dram"):
         one(problem)
 
 

@@ -21,7 +21,13 @@ from hwexplore.technology import Technology
 from hwexplore.workloads import OperandFormat, Operator, Policy, Workload
 
 CHOICES: dict[str, list[Any]] = {
-    "pe": ["mac(int4, int8, acc=int24 sat)", "mac(int8, int8, acc=int32)"],
+    "pe": [
+        "mac(int4, int8, acc=int24 sat)",
+        "mac(int8, int8, acc=int32)",
+        "dot(int4, int8, lanes=16, acc=int32)",
+        "dot(int8_g32, int8_g32, lanes=8)",
+        "bit_serial(int4, int8, lanes=16, acc=int32)",
+    ],
     "rows": [1, 4, 48],
     "cols": [16, 100, 1024],
     "dataflow": ["os", "ws", "is"],
@@ -38,6 +44,7 @@ CHOICES: dict[str, list[Any]] = {
         "int3_g128>int8/int8/fp16",
         "int4_g128>int8@dram/fp16>int8/int8",
         "int4_g128/int8/int8;lm_head=fp16//;attention=/int8_g32/",
+        "int8_g32@pe/int8_g32@pe/int8_g32@pe",
     ],
 }
 
@@ -60,12 +67,12 @@ def priced(pe: PE, clock_mhz: float | str, node: str, voltage: float) -> PricedP
     if period_ps < fastest_ps:
         return None
     core = pe.cost(technology, period_ps=period_ps)
-    bits, flip_flop = pe.weight.element_bits + pe.activation.element_bits, technology.primitives["flip_flop"]
+    bits, flip_flop = sum(pe.ports.values()), technology.primitives["flip_flop"]
     return PricedPe(
         period_s=period_ps * 1e-12,
         area_mm2=(core.area_um2.mid + bits * flip_flop.area_um2) * 1e-6,
-        mac_pj=core.energy_pj.mid - core.clock_pj.mid + bits * flip_flop.energy_pj / 2,
-        clock_pj=core.clock_pj.mid + bits * flip_flop.clock_pj,
+        mac_pj=core.energy_pj.mid - core.clock_pj.mid + bits * flip_flop.energy_pj / 2 / pe.macs_per_cycle,
+        clock_pj=core.clock_pj.mid * pe.macs_per_cycle + bits * flip_flop.clock_pj,
         leakage_w=(core.leakage_uw.mid + bits * flip_flop.leakage_uw) * 1e-6,
     )
 
@@ -78,6 +85,8 @@ def scale_ops(operand: OperandFormat, k: float) -> float:
     """Vector operations per output that an operand's scales take."""
     if operand.dequantize == "group":
         return 2 * ceil(k / operand.storage.block)
+    if operand.dequantize == "pe":
+        return 0
     return 1 if quantized(operand.storage) else 0
 
 
@@ -120,8 +129,13 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
     if core is None:
         return inf, inf, inf, "the PE cannot reach the clock"
 
-    sums = 0 if dataflow == "os" else 2 * cols * pe.accumulator_bits
-    port = max(rows * pe.activation.element_bits + cols * pe.weight.element_bits + sums, 32 * lanes)
+    tile = pe.tile
+    sums = 0 if dataflow == "os" else 2 * cols * tile.m * tile.n * pe.accumulator_bits / tile.cycles
+    row_bits, col_bits = (
+        step * tile.k * (format.element_bits + (16 / 32 if format.block else 0)) / tile.cycles
+        for step, format in ((tile.m, pe.activation), (tile.n, pe.weight))
+    )
+    port = max(rows * row_bits + cols * col_bits + sums, 32 * lanes)
     size, law = 1024 * design["sram_kib"], technology.sram_law
     banks = max(ceil(port / 64), ceil(size / law.size_bytes[1]))
     if size / banks < law.size_bytes[0]:
@@ -157,25 +171,28 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
             vector += op.activation_elements * quantized(operand_a.storage)
             buffer_pj = 8 * (a + b) * read
         else:
-            on_array = pe.accepts(operand_b.compute, operand_a.compute, op.k)
+            given = [
+                operand.storage if operand.dequantize == "pe" else operand.compute for operand in (operand_b, operand_a)
+            ]
+            on_array = pe.accepts(given[0], given[1], op.k)
             elements = (operand_a, op.batch * op.m * op.k), (operand_b, op.batch * op.n * op.k)
             bits_a, bits_b = (
                 (operand.compute if operand.dequantize == "dram" else operand.storage).packed_bits()
                 for operand in (operand_a, operand_b)
             )
-            unit_m, unit_n = (rows, cols) if on_array else (1, lanes)
+            unit_m, unit_n = (rows * tile.m, cols * tile.n) if on_array else (1, lanes)
             moved = c + least_traffic(op, a, b, pe.accumulator_bits / 8, size / 2, unit_m, unit_n)
             fits &= moved < inf
             if on_array:
                 vector += op.batch * op.m * op.n * max(scale_ops(operand_a, op.k), scale_ops(operand_b, op.k))
                 vector += sum(number for operand, number in elements if operand.dequantize in ("dram", "edge"))
-                on_rows, on_cols, streamed = {
-                    "os": (op.m, op.n, op.k),
-                    "ws": (op.k, op.n, op.m),
-                    "is": (op.k, op.m, op.n),
-                }[dataflow]
+                m, n, k = (
+                    ceil(size / step) if step > 1 else size
+                    for size, step in ((op.m, tile.m), (op.n, tile.n), (op.k, tile.k))
+                )
+                on_rows, on_cols, streamed = {"os": (m, n, k), "ws": (k, n, m), "is": (k, m, n)}[dataflow]
                 down, across = ceil(on_rows / rows), ceil(on_cols / cols)
-                array_cycles = op.batch * down * across * (2 * rows + cols - 2 + streamed)
+                array_cycles = op.batch * down * across * (2 * rows + cols - 2 + tile.cycles * streamed)
                 times_a, times_b = {"os": (across, down), "ws": (across, 1), "is": (1, across)}[dataflow]
                 times_c = 1 if dataflow == "os" else down
                 partial_bits = op.batch * op.m * op.n * pe.accumulator_bits
