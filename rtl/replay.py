@@ -61,18 +61,23 @@ class Replay:
 
 
 def replay(
-    traces: Sequence[tuple[PE, pd.DataFrame]], simulator: Simulator, folder: Path, waves: bool = False
+    traces: Sequence[tuple[PE, pd.DataFrame]],
+    simulator: Simulator,
+    folder: Path,
+    waves: bool = False,
+    cores: str | None = None,
 ) -> list[Replay]:
     """Simulate the cores of different PEs together, each with the inputs of its trace, working in ``folder``.
 
-    `hwexplore.rtl.vectors` makes traces.
+    `hwexplore.rtl.vectors` makes traces. ``cores`` is Verilog with the modules that `pe_verilog` names; by default what
+    it gives.
     """
     for number, (pe, trace) in enumerate(traces):
         columns = (trace[name].to_numpy().tolist() for name in (*CONTROL, *pe.ports))
         rows = (" ".join(f"{value:x}" for value in row) for row in zip(*columns, strict=True))
         (folder / f"stimulus_{number}.txt").write_text("\n".join(rows) + "\n", "ascii")
     pes = [pe for pe, _ in traces]
-    (folder / "cores.v").write_text("".join(map(pe_verilog, pes)), "utf-8")
+    (folder / "cores.v").write_text("".join(map(pe_verilog, pes)) if cores is None else cores, "utf-8")
     (folder / "harness.sv").write_text(_harness(pes), "utf-8")
     seconds = simulator.run(
         sources=[folder / "cores.v", folder / "harness.sv"],

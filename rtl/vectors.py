@@ -16,7 +16,7 @@ from hwexplore.pe import PE
 from hwexplore.pe.codes import Codes
 from hwexplore.pe.operand import Operand
 
-__all__ = ["exhaustive_operands", "join", "random_operands", "trace"]
+__all__ = ["exhaustive_operands", "first_terms", "join", "random_operands", "trace"]
 
 TERMS = 32
 """Products per sum of random operands, at least, unless the accumulator takes fewer."""
@@ -168,12 +168,15 @@ def trace(
 def _sums(pe: PE, weights: Codes | Encoded, activations: Codes | Encoded, tiles: int) -> dict[str, Codes]:
     """What each output shows after each tile: [tile, m / pe.tile.m, n / pe.tile.n]."""
     terms = [pe.tile.k * tile for tile in range(1, tiles + 1)]
-    shown = [pe.shown(pe.golden(_first(weights, pe.weight, k), _first(activations, pe.activation, k))) for k in terms]
+    shown = [
+        pe.shown(pe.golden(first_terms(weights, pe.weight, k), first_terms(activations, pe.activation, k)))
+        for k in terms
+    ]
     return {name: np.stack([after[name] for after in shown]) for name in pe.outputs}
 
 
-def _first(operand: Codes | Encoded, format: Format, terms: int) -> Codes | Encoded:
-    """The first ``terms`` of the last axis."""
+def first_terms(operand: Codes | Encoded, format: Format, terms: int) -> Codes | Encoded:
+    """The first ``terms`` of k of encoded operands [rows, k]."""
     if not isinstance(operand, Encoded):
         return operand[:, :terms]
     blocks = _blocks(format, terms)

@@ -14,6 +14,7 @@ from hwexplore.cli.console import output, print_json, print_table
 from hwexplore.cli.options import Batch, Context, Phase, PolicyText, TechnologyName
 from hwexplore.formats import Format, Integer, Minifloat, catalog
 from hwexplore.pe import PE
+from hwexplore.pe.wrapper import wrapper_bill
 from hwexplore.search import Space
 from hwexplore.technology import Interval
 from hwexplore.workloads import Policy
@@ -81,8 +82,16 @@ def show_format(name: Annotated[str, typer.Argument(help="As in e4m3, int4_g128,
 @pes.command("list")
 def list_pes(json: Json = False) -> None:
     """List the PE families, and the PEs of the default space. Example: hwexplore pe list"""
-    rows = [{"family": pe.family, "pe": str(pe)} for pe in Space.default().choices.values["pe"]]
-    _print(rows, f"PE families: {', '.join(PE.families())}; PEs of the default space", json)
+    families = [
+        {"family": name, "options": ", ".join(family.options), "what it is": (family.__doc__ or "").split(".")[0].replace("`", "")}
+        for name, family in PE.families().items()
+    ]
+    members = [{"family": pe.family, "pe": str(pe)} for pe in Space.default().choices.values["pe"]]
+    if json:
+        print_json({"families": families, "default space": members})
+        return
+    _print(families, "PE families", json)
+    _print(members, "PEs of the default space", json)
 
 
 @pes.command("show")
@@ -95,12 +104,14 @@ def show_pe(
     operands: Annotated[
         str, typer.Option(help="Distribution behind the activities: gaussian or uniform.")
     ] = "gaussian",
+    mode: Annotated[str | None, typer.Option(help="One of the modes of a multi-precision PE, as in 4x4.")] = None,
     json: Json = False,
 ) -> None:
     """Show what a PE costs, down to the last adder. Example: hwexplore pe show "mac(int4, int8, acc=int32)\""""
-    pe = PE.parse(name)
+    pe = PE.parse(name) if mode is None else PE.parse(name).in_mode(mode)
     node = technologies.load(technology)
     cost = pe.cost(node, period_ps=period_ps, operands=operands)
+    around = node.price(wrapper_bill(pe))
     facts = {
         name: asdict(value) if isinstance(value, Interval) and json else value
         for name, value in vars(cost).items()
@@ -121,6 +132,11 @@ def show_pe(
         {"part": s.part, "primitive": s.primitive + " carry" * s.carry, "count": s.count}
         for s in node.critical_path(cost.bill)
     ]
+    m, n, k, cycles = pe.tile
+    facts |= {
+        "tile": f"{m} x {n} sums of {k} products in {cycles} cycles",
+        "stream wrapper area_um2, apart": around.area_um2,
+    }
     if json:
         print_json({"pe": str(pe), "technology": node.name, **facts, "bill": lines, "path": path})
         return

@@ -43,6 +43,9 @@ def simulate(
     simulator: Annotated[Literal["verilator", "icarus"], typer.Option(help="Which simulator runs it.")] = "verilator",
     vectors: Annotated[int, typer.Option(min=1, help="Operand pairs, at least.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the operands.")] = 0,
+    verilog: Annotated[
+        Path | None, typer.Option(help="Verilog of the core to simulate, such as one checked in; by default generated.")
+    ] = None,
     waves: Annotated[Path | None, typer.Option(help="Waveforms: FILE.vcd of Verilator, FILE.fst of Icarus.")] = None,
 ) -> None:
     """Simulate random operands, pauses and resets; exit code 1 if a cycle differs from the golden model.
@@ -52,15 +55,17 @@ def simulate(
     from hwexplore.rtl.replay import replay
     from hwexplore.rtl.simulator import find
     from hwexplore.rtl.vectors import random_operands, trace
+    from hwexplore.rtl.verilog import module_name
 
     unit = PE.parse(pe)
     tool = find(simulator)
     if waves is not None and waves.suffix != tool.waves_suffix:
         raise InputError(f"waves {waves} has suffix {waves.suffix!r}; {simulator} writes {tool.waves_suffix}")
+    cores = None if verilog is None else _read(verilog, module_name(unit))
     rng = np.random.default_rng(seed)
     cycles = trace(unit, *random_operands(unit, vectors, rng), rng)
     with TemporaryDirectory() as folder:
-        [done] = replay([(unit, cycles)], tool, Path(folder), waves=waves is not None)
+        [done] = replay([(unit, cycles)], tool, Path(folder), waves=waves is not None, cores=cores)
         if waves is not None:
             _write(waves, tool.waves_file(Path(folder), "harness").read_bytes())
     output.print(
@@ -78,6 +83,16 @@ def simulate(
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else str(int(value)) if isinstance(value, bool) else f"{value:x}"
+
+
+def _read(path: Path, module: str) -> str:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"verilog {path} cannot be read: {getattr(error, 'strerror', 'it is not text')}") from error
+    if f"module {module}(" not in text:
+        raise InputError(f"verilog {path} has no module {module}; hwexplore rtl generate writes one")
+    return text
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -84,9 +84,9 @@ class PE(ABC):
         return PE._families[arguments.family].from_arguments(arguments)
 
     @staticmethod
-    def families() -> list[str]:
-        """The names of the PE families."""
-        return sorted(PE._families)
+    def families() -> dict[str, type[PE]]:
+        """The PE families by name."""
+        return dict(sorted(PE._families.items()))
 
     @classmethod
     @abstractmethod

@@ -11,7 +11,6 @@ import pytest
 
 from hwexplore.cli import main
 from hwexplore.pe import PE
-from hwexplore.rtl import replay as replays
 from hwexplore.rtl import requirements
 from hwexplore.rtl.simulator import Simulator
 from hwexplore.rtl.verilog import pe_verilog
@@ -51,10 +50,10 @@ def test_simulate_with_waves(run: Run, verilator: Simulator, tmp_path: Path) -> 
     assert "accumulator" in path.read_text("utf-8")
 
 
-def test_simulate_shows_mismatches(run: Run, icarus: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = pe_verilog(PE.parse(TEXT)).replace(" * ", " + ")
-    monkeypatch.setattr(replays, "pe_verilog", lambda pe: broken)
-    code, out, _ = run("simulate", TEXT, "--vectors", "500", "--simulator", "icarus")
+def test_simulate_shows_mismatches_of_a_file(run: Run, icarus: Simulator, tmp_path: Path) -> None:
+    path = tmp_path / "broken.v"
+    path.write_text(pe_verilog(PE.parse(TEXT)).replace(" * ", " + "), "utf-8")
+    code, out, _ = run("simulate", TEXT, "--vectors", "500", "--simulator", "icarus", "--verilog", str(path))
     assert code == 1
     assert " 0 mismatches" not in out
     assert "the first 10 mismatches" in out
@@ -65,6 +64,10 @@ def test_simulate_shows_mismatches(run: Run, icarus: Simulator, monkeypatch: pyt
     [
         (("generate", "mac(int4", "-o", "x.v"), "is not of the form"),
         (("generate", TEXT, "-o", "no/such/folder/x.v"), "no/such/folder/x.v cannot be written: No such file"),
+        (("simulate", TEXT, "--verilog", "no.v"), "verilog no.v cannot be read: No such file or directory"),
+        (("simulate", TEXT, "--verilog", __file__), "has no module mac_int4_e2m1_acc_exact_64; hwexplore rtl generate"),
+        (("generate", "lut(int2, int8, k=9)", "-o", "x.v"), "k = 9 must be a whole number from 2 to 5"),
+        (("generate", "mac(mxfp4, int8)", "-o", "x.v"), "operand mxfp4 has scales; this family takes integers"),
         (("simulate", TEXT, "--waves", "x.fst"), "waves x.fst has suffix '.fst'; verilator writes .vcd"),
     ],
 )
