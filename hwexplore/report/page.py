@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from importlib.resources import files
 from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
-from hwexplore.errors import InputError
 from hwexplore.report.payload import payload
+from hwexplore.report.writing import write_whole
 from hwexplore.search import Front
 
 __all__ = ["write_report"]
 
 
 def write_report(front: Front, path: str | Path) -> None:
-    """Write the page of ``front`` to ``path``, all at once: a reader never sees half of it. InputError if it cannot be.
+    """Write the page of ``front`` to ``path``, whole or not at all; InputError if it cannot be written.
 
     Data, style, script and Plotly are in the page; it loads nothing from anywhere.
     """
-    path = Path(path)
-    page = _page(front)
-    temporary = path.parent / f".{path.name}.{os.getpid()}"
-    try:
-        temporary.write_text(page, "utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"report {path} cannot be written: {error.strerror}") from None
+    write_whole(path, _page(front))
 
 
 def _page(front: Front) -> str:

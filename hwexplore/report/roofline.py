@@ -14,6 +14,7 @@ from plotly.colors import qualitative
 
 from hwexplore.accelerator.presets import Preset, roofline
 from hwexplore.errors import InputError
+from hwexplore.report.writing import write_whole
 from hwexplore.workloads import Policy, Workload
 
 __all__ = ["plot_roofline", "write_roofline"]
@@ -71,11 +72,8 @@ def write_roofline(figure: go.Figure, path: str | Path) -> None:
     path = Path(path)
     if path.suffix not in (".html", ".htm"):
         raise InputError(f"output {path} has suffix {path.suffix!r}; expected .html")
-    page = figure.to_html(include_plotlyjs=True, default_height="90vh", config={"displaylogo": False})
-    try:
-        path.write_text(page, "utf-8")
-    except OSError as error:
-        raise InputError(f"output {path} cannot be written: {error.strerror}") from None
+    config = {"displaylogo": False, "showSendToCloud": False}
+    write_whole(path, figure.to_html(include_plotlyjs=True, default_height="90vh", config=config))
 
 
 def _add_roof(figure: go.Figure, rows: pd.DataFrame, preset: Preset, right: float, name: str, colour: str) -> None:

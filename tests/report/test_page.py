@@ -128,7 +128,7 @@ def test_empty_front(empty: Front, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "missing/report.html"])
 def test_unwritable_path(empty: Front, tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=f"report {tmp_path / name} cannot be written: "):
+    with pytest.raises(InputError, match=f"output {tmp_path / name} cannot be written: "):
         write_report(empty, tmp_path / name)
     assert not list(tmp_path.iterdir())
     assert not list(tmp_path.parent.glob(f".{tmp_path.name}*"))
