@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Shape, Signal
+from amaranth.hdl import Module, Mux, Shape, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -41,7 +41,7 @@ class FixedMultiplier(wiring.Component):
         m.submodules.weight_decoder = weight = OperandDecoder(operand=self.operands[0])
         m.submodules.activation_decoder = activation = OperandDecoder(operand=self.operands[1])
         m.d.comb += [weight.code.eq(self.weight), activation.code.eq(self.activation)]
-        significand = weight.significand * activation.significand
+        significand = self.multiply(weight.significand, activation.significand)
         if not any(operand.is_float for operand in self.operands):
             m.d.comb += self.product.eq(significand)
             return m
@@ -51,3 +51,7 @@ class FixedMultiplier(wiring.Component):
             self.product.eq(Mux(weight.negative ^ activation.negative, -shifted, shifted)),
         ]
         return m
+
+    def multiply(self, weight: Value, activation: Value) -> Value:
+        """The product of the significands."""
+        return weight * activation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -58,9 +58,13 @@ class FloatingMultiplier(wiring.Component):
         zero_times_inf = (w_special.inf & ~activation.significand.any()) | (a_special.inf & ~weight.significand.any())
         m.d.comb += [
             self.product.negative.eq(weight.negative ^ activation.negative),
-            self.product.significand.eq(weight.significand * activation.significand),
+            self.product.significand.eq(self.multiply(weight.significand, activation.significand)),
             self.product.shift.eq(weight.shift + activation.shift),
             self.product.nan.eq(w_special.nan | a_special.nan | zero_times_inf),
             self.product.inf.eq(w_special.inf | a_special.inf),
         ]
         return m
+
+    def multiply(self, weight: Value, activation: Value) -> Value:
+        """The product of the significands."""
+        return weight * activation

@@ -16,7 +16,7 @@ from hwexplore.pe import PE
 from hwexplore.pe.codes import Codes
 from hwexplore.pe.operand import Operand
 
-__all__ = ["exhaustive_operands", "first_terms", "join", "random_operands", "trace"]
+__all__ = ["check_trace", "exhaustive_operands", "first_terms", "join", "random_operands", "trace"]
 
 TERMS = 32
 """Products per sum of random operands, at least, unless the accumulator takes fewer."""
@@ -182,6 +182,12 @@ def first_terms(operand: Codes | Encoded, format: Format, terms: int) -> Codes |
     blocks = _blocks(format, terms)
     zero_points = None if operand.zero_points is None else operand.zero_points[:, :blocks]
     return Encoded(operand.codes[:, :terms], operand.scales[:, :blocks], operand.tensor_scale, zero_points)
+
+
+def check_trace(pe: PE, pairs: int, rng: np.random.Generator) -> pd.DataFrame:
+    """A `trace` of at least ``pairs`` random operand pairs, in each of the modes of ``pe`` if it has several."""
+    modes = [pe.in_mode(mode) for mode in pe.modes] or [pe]
+    return join([trace(one, *random_operands(one, pairs, rng), rng) for one in modes])
 
 
 def join(traces: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -83,7 +83,11 @@ def show_format(name: Annotated[str, typer.Argument(help="As in e4m3, int4_g128,
 def list_pes(json: Json = False) -> None:
     """List the PE families, and the PEs of the default space. Example: hwexplore pe list"""
     families = [
-        {"family": name, "options": ", ".join(family.options), "what it is": (family.__doc__ or "").split(".")[0].replace("`", "")}
+        {
+            "family": name,
+            "options": ", ".join(family.options),
+            "what it is": str(family.__doc__).split(".")[0].replace("`", ""),
+        }
         for name, family in PE.families().items()
     ]
     members = [{"family": pe.family, "pe": str(pe)} for pe in Space.default().choices.values["pe"]]

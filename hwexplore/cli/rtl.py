@@ -54,7 +54,7 @@ def simulate(
     """
     from hwexplore.rtl.replay import replay
     from hwexplore.rtl.simulator import find
-    from hwexplore.rtl.vectors import random_operands, trace
+    from hwexplore.rtl.vectors import check_trace
     from hwexplore.rtl.verilog import module_name
 
     unit = PE.parse(pe)
@@ -63,7 +63,7 @@ def simulate(
         raise InputError(f"waves {waves} has suffix {waves.suffix!r}; {simulator} writes {tool.waves_suffix}")
     cores = None if verilog is None else _read(verilog, module_name(unit))
     rng = np.random.default_rng(seed)
-    cycles = trace(unit, *random_operands(unit, vectors, rng), rng)
+    cycles = check_trace(unit, vectors, rng)
     with TemporaryDirectory() as folder:
         [done] = replay([(unit, cycles)], tool, Path(folder), waves=waves is not None, cores=cores)
         if waves is not None:

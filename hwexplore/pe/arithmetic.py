@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hwexplore.formats import Format, Minifloat
 
-__all__ = ["exact_sums", "float_sums", "saturating_sums", "signed", "wrap"]
+__all__ = ["exact_sums", "float_sums", "rounded_sum", "saturating_sums", "signed", "wrap"]
 
 Integers = NDArray[Any]
 """int64, or Python integers (dtype object) where int64 is too narrow."""
@@ -60,8 +60,14 @@ def float_sums(
             return np.where(np.isnan(total), np.nan, total)
         total = np.zeros(shape)
         for activation, weight in zip(activations.T, weights.T, strict=True):
-            total = format.quantize(_add_to_odd(total, np.multiply.outer(activation, weight)))
+            total = rounded_sum(total, np.multiply.outer(activation, weight), format)
     return np.where(np.isnan(total), np.nan, total)
+
+
+def rounded_sum(total: NDArray[np.float64], term: NDArray[np.float64], format: Minifloat) -> NDArray[np.float64]:
+    """``total + term`` in ``format``, of at most 51 bits of significand: exact, then rounded once."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(format.quantize(_add_to_odd(total, term)))
 
 
 def _float32_sums(activations: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:

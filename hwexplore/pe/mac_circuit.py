@@ -25,7 +25,7 @@ from hwexplore.technology import Bill, Stage
 if TYPE_CHECKING:
     from hwexplore.pe.mac import Mac
 
-__all__ = ["mac_bill", "product"]
+__all__ = ["mac_bill", "product_block"]
 
 
 @lru_cache(maxsize=4096)
@@ -38,7 +38,7 @@ def mac_bill(mac: Mac, booth: bool, kind: str, operands: str) -> Bill:
     if mac.stages == 1 and is_integer and mac.accumulator.format is None:
         circuit = cleared + _fused(mac, booth, kind, toggles) + register
         return Bill(circuit.items, (circuit.path,))
-    product, bits = product(mac, booth, kind, toggles)
+    product, bits = product_block(mac, booth, kind, toggles)
     if mac.accumulator.format is None:
         add = adder("accumulator's adder", n, kind, active)
     else:
@@ -74,7 +74,7 @@ def _fused(mac: Mac, booth: bool, kind: str, toggles: Activity) -> Block:
     return products + tree.beside(above) + ripple
 
 
-def product(mac: Mac, booth: bool, kind: str, toggles: Activity) -> tuple[Block, int]:
+def product_block(mac: Mac, booth: bool, kind: str, toggles: Activity) -> tuple[Block, int]:
     """The product on its own, as the accumulator takes it, and its width in bits."""
     w, a = mac.weight_port, mac.activation_port
     block = multiplier(w.width, a.width, w.signed or a.signed, booth, kind, toggles.products)

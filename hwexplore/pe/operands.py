@@ -12,7 +12,7 @@ from hwexplore.errors import unknown
 from hwexplore.formats import Format, Integer, Minifloat
 from hwexplore.pe.operand import Operand
 
-__all__ = ["GLITCH", "Activity", "activity", "standard_deviation"]
+__all__ = ["GLITCH", "Activity", "activity", "sample", "standard_deviation"]
 
 GLITCH = 560 / 212
 """Transitions in timed over zero-delay simulation of an INT8 multiply-accumulate unit on Nangate45
@@ -37,10 +37,8 @@ def activity(
     weight: Operand, activation: Operand, accumulator_bits: int, accumulator_format: Minifloat | None, distribution: str
 ) -> Activity:
     """Activities of a multiply-accumulate unit fed with a new random pair each cycle (fixed seed)."""
-    if distribution not in DISTRIBUTIONS:
-        raise unknown("operand distribution", distribution, DISTRIBUTIONS)
     rng = np.random.default_rng(0)
-    w, a = (_sample(operand, distribution, rng) for operand in (weight, activation))
+    w, a = (sample(operand, distribution, SAMPLES, rng) for operand in (weight, activation))
     ones = np.outer(_significand_bits(weight, w).mean(axis=0), _significand_bits(activation, a).mean(axis=0))
     if accumulator_format is None:
         running: NDArray[Any] = np.cumsum(weight.integers(w) * activation.integers(a))
@@ -59,23 +57,29 @@ def _is_scaled(format: Format) -> bool:
     return not isinstance(format, Minifloat) or format.element_bits <= SCALED_BITS
 
 
-def _sample(operand: Operand, distribution: str, rng: np.random.Generator) -> NDArray[Any]:
-    """Codes of finite random operands; those of unsigned formats are magnitudes."""
+def sample(operand: Operand, distribution: str, count: int, rng: np.random.Generator) -> NDArray[Any]:
+    """Codes [count] of finite random operands; those of unsigned formats are magnitudes."""
+    if distribution not in DISTRIBUTIONS:
+        raise unknown("operand distribution", distribution, DISTRIBUTIONS)
     format = operand.format
     if distribution == "gaussian":
-        values = rng.standard_normal(SAMPLES)
+        values = rng.standard_normal(count)
         values *= _best_scale(format, values) if _is_scaled(format) else 1.0
     else:
-        values = rng.uniform(-1, 1, SAMPLES) * (format.max if _is_scaled(format) else 1.0)
-    return format.encode(np.clip(values if format.signed else abs(values), -format.max, format.max))
+        values = rng.uniform(-1, 1, count) * (_largest(format) if _is_scaled(format) else 1.0)
+    return format.encode(np.clip(values if format.signed else abs(values), -_largest(format), _largest(format)))
 
 
 def _best_scale(format: Integer | Minifloat, values: NDArray[np.float64]) -> float:
     """The factor on ``values`` that quantizes them with the least mean squared error."""
     values = values if format.signed else abs(values)
-    scales = format.max / np.geomspace(0.5, 8, 64)
+    scales = _largest(format) / np.geomspace(0.5, 8, 64)
     errors = [np.mean((format.quantize(values * scale) / scale - values) ** 2) for scale in scales]
     return float(scales[np.argmin(errors)])
+
+
+def _largest(format: Integer | Minifloat) -> float:
+    return format.max or 1.0  # int1 has -1 and 0.
 
 
 def _significand_bits(operand: Operand, codes: NDArray[Any]) -> NDArray[np.int64]:
