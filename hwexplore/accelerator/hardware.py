@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Hardware:
-    """The hardware of each design: sizes, rates, areas, powers; ``tile_...`` is what a PE works on at a time.
+    """The hardware of each design: sizes, rates, areas, powers; ``tile`` has the m, n, k and cycles of a PE.
 
     Arrays broadcast against each other to the designs; each has only the axes that it depends on.
     """
@@ -32,10 +32,7 @@ class Hardware:
     clock_pj: Array
     lane_pj: Array
     accumulator_bits: Array
-    tile_m: Array
-    tile_n: Array
-    tile_k: Array
-    tile_cycles: Array
+    tile: Array
     area_mm2: dict[str, Array]
     static_w: dict[str, Array]
     reason: NDArray[np.uint8]
@@ -43,4 +40,5 @@ class Hardware:
     @property
     def macs_per_cycle(self) -> Array:
         """Of the whole array, at full rate."""
-        return self.rows * self.cols * (self.tile_m * self.tile_n * self.tile_k / self.tile_cycles)
+        m, n, k, cycles = self.tile
+        return np.asarray(self.rows * self.cols * (m * n * k / cycles))

@@ -126,8 +126,8 @@ class Model:
         pes, law = self.pes, self.technology.sram_law
         accumulator = pes.accumulator_bits[index["pe"]]
         a_bits, b_bits = pes.operand_bits[:, index["pe"]]
-        tile_m, tile_n, tile_k, tile_cycles = pes.tile[:, index["pe"]]
-        sums_per_cycle = cols * (tile_m * tile_n / tile_cycles)
+        tile = pes.tile[:, index["pe"]]
+        sums_per_cycle = cols * (tile[0] * tile[1] / tile[3])
         partial_sums = np.where(self._dataflow[index["dataflow"]] == 0, 0, 2 * sums_per_cycle * accumulator)
         sram_bytes = sram_kib * 1024
         port_bits = np.maximum(rows * a_bits + cols * b_bits + partial_sums, lanes * LANE_PORT_BITS)
@@ -151,10 +151,7 @@ class Model:
             clock_pj=pes.clock_pj[pe] * instances,
             lane_pj=lane_pj,
             accumulator_bits=accumulator,
-            tile_m=tile_m,
-            tile_n=tile_n,
-            tile_k=tile_k,
-            tile_cycles=tile_cycles,
+            tile=tile,
             area_mm2={
                 "PE array": instances * pes.area_um2[pe] * 1e-6,
                 "buffer": banks * macro["area_um2"] * 1e-6,
@@ -182,25 +179,16 @@ class Model:
         """Time and energy of every operator of every design."""
         ops, hw = self.operators, self.hardware(index)
         policy = index["policy"]
-        rows, cols, lanes, accumulator, tile_m, tile_n, tile_k, tile_cycles = (
-            column[..., None]
-            for column in (
-                hw.rows,
-                hw.cols,
-                hw.lanes,
-                hw.accumulator_bits,
-                hw.tile_m,
-                hw.tile_n,
-                hw.tile_k,
-                hw.tile_cycles,
-            )
+        rows, cols, lanes, accumulator = (
+            column[..., None] for column in (hw.rows, hw.cols, hw.lanes, hw.accumulator_bits)
         )
+        tile_m, tile_n, tile_k, tile_cycles = hw.tile[..., None]
         dataflow = self._dataflow[index["dataflow"]][..., None]
         on_array = ops.accepts[policy, index["pe"]]
         a_bits, b_bits = ops.a_bits[policy], ops.b_bits[policy]
 
-        tiles = (_tiles(size, step) for size, step in ((ops.m, tile_m), (ops.n, tile_n), (ops.k, tile_k)))
-        folds = Folds.of(*tiles, rows, cols, dataflow, tile_cycles)
+        m, n, k = _tiles(ops.m, tile_m), _tiles(ops.n, tile_n), _tiles(ops.k, tile_k)
+        folds = Folds.of(m, n, k, rows, cols, dataflow, tile_cycles)
         busy = np.where(on_array, ops.batch * folds.count * folds.cycles, 0)
         vector = ops.vector_ops[policy] + np.where(on_array, ops.array_ops[policy], ops.fallback_ops[policy])
         traffic, fits = dram_traffic(
