@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracle import round_to
 
 from hwexplore.errors import InputError
 from hwexplore.formats import Format, Minifloat
@@ -40,21 +41,6 @@ FLOATING = [
     "mac(int8, int8, acc=fp16)",
     "mac(e2m1, int8, acc=float8_e5m2)",
 ]
-
-
-def round_to(format: Minifloat, exact: Fraction, sign: float) -> float:
-    """``exact`` rounded to nearest even; overflow as the format says; ``sign`` is that of a zero."""
-    if exact == 0:
-        return copysign(0.0, sign)
-    magnitude = abs(exact)
-    exponent = magnitude.numerator.bit_length() - magnitude.denominator.bit_length()
-    if Fraction(2) ** exponent > magnitude:
-        exponent -= 1
-    step = Fraction(2) ** (max(exponent, format.min_exponent) - format.mantissa_bits)
-    rounded = round(magnitude / step) * step
-    if rounded > Fraction(format.max):
-        return copysign(format.max if format.overflow == "saturate" else inf if format.has_inf else nan, exact)
-    return copysign(float(rounded), exact)
 
 
 def float_sum(format: Minifloat, a: list[float], w: list[float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import pytest
@@ -13,7 +13,8 @@ from hwexplore.pe import PE
 from hwexplore.rtl.replay import Replay, replay
 from hwexplore.rtl.simulator import Simulator, find
 
-Replayed = Callable[[Sequence[tuple[PE, pd.DataFrame]], Simulator], list[Replay]]
+Case = tuple[PE, pd.DataFrame]
+Replayed = Callable[[Sequence[Case], Simulator], list[Replay]]
 RATES: list[str] = []
 
 
@@ -45,6 +46,17 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
         cycles = sum(one.cycles for one in done)
         RATES.append(f"{len(done)} cores on {simulator.name}: {cycles:,} cycles, {cycles / done[0].seconds:,.0f}/s")
         return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def mismatches(verilator: Simulator, replayed: Replayed) -> Callable[[Mapping[str, Case]], dict[str, pd.DataFrame]]:
+    """What went wrong in each of some cases, all simulated together under Verilator."""
+
+    def run(cases: Mapping[str, Case]) -> dict[str, pd.DataFrame]:
+        done = replayed(list(cases.values()), verilator)
+        return {name: one.mismatches for name, one in zip(cases, done, strict=True)}
 
     return run
 

@@ -17,6 +17,7 @@ from hwexplore.rtl.vectors import exhaustive_operands, join, random_operands, tr
 
 Replayed = Callable[[Sequence[tuple[PE, pd.DataFrame]], Simulator], list[Replay]]
 Wrong = dict[str, pd.DataFrame]
+Mismatches = Callable[[dict[str, tuple[PE, pd.DataFrame]]], Wrong]
 
 TEXTS = [
     "bit_serial(bipolar3, bipolar4)",
@@ -60,19 +61,15 @@ def vectors(text: str, pairs: int) -> tuple[PE, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def wrong(verilator: Simulator, replayed: Replayed) -> Wrong:
-    """The mismatches of each configuration, all simulated together; and those of one with the trace of another."""
-    traces = [vectors(text, 20_000) for text in TEXTS]
-    traces.append((PE.parse(SWAPPED[0]), vectors(SWAPPED[1], 2_000)[1]))
-    done = replayed(traces, verilator)
-    return {text: one.mismatches for text, one in zip([*TEXTS, SWAPPED[0]], done, strict=True)}
+def wrong(mismatches: Mismatches) -> Wrong:
+    """Those of each configuration, and those of one with the trace of another."""
+    cases = {text: vectors(text, 20_000) for text in TEXTS}
+    return mismatches({**cases, SWAPPED[0]: (PE.parse(SWAPPED[0]), vectors(SWAPPED[1], 2_000)[1])})
 
 
 @pytest.fixture(scope="module")
-def wrong_of_many(verilator: Simulator, replayed: Replayed) -> Wrong:
-    texts = [*TEXTS, *MORE]
-    done = replayed([vectors(text, 200_000) for text in texts], verilator)
-    return {text: one.mismatches for text, one in zip(texts, done, strict=True)}
+def wrong_of_many(mismatches: Mismatches) -> Wrong:
+    return mismatches({text: vectors(text, 200_000) for text in (*TEXTS, *MORE)})
 
 
 @pytest.mark.parametrize("text", TEXTS)

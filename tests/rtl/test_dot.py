@@ -15,6 +15,7 @@ from hwexplore.rtl.vectors import exhaustive_operands, join, random_operands, tr
 
 Replayed = Callable[[Sequence[tuple[PE, pd.DataFrame]], Simulator], list[Replay]]
 Wrong = dict[str, pd.DataFrame]
+Mismatches = Callable[[dict[str, tuple[PE, pd.DataFrame]]], Wrong]
 
 TEXTS = [
     "dot(int8, int8, lanes=4, acc=int20 sat, stages=2)",
@@ -53,16 +54,13 @@ def vectors(text: str, pairs: int) -> tuple[PE, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def wrong(verilator: Simulator, replayed: Replayed) -> Wrong:
-    """The mismatches of each configuration, all simulated together."""
-    done = replayed([vectors(text, 100_000) for text in TEXTS], verilator)
-    return {text: one.mismatches for text, one in zip(TEXTS, done, strict=True)}
+def wrong(mismatches: Mismatches) -> Wrong:
+    return mismatches({text: vectors(text, 100_000) for text in TEXTS})
 
 
 @pytest.fixture(scope="module")
-def wrong_of_many(verilator: Simulator, replayed: Replayed) -> Wrong:
-    done = replayed([vectors(text, 1_000_000) for text in (*TEXTS, *MORE)], verilator)
-    return {text: one.mismatches for text, one in zip((*TEXTS, *MORE), done, strict=True)}
+def wrong_of_many(mismatches: Mismatches) -> Wrong:
+    return mismatches({text: vectors(text, 1_000_000) for text in (*TEXTS, *MORE)})
 
 
 @pytest.mark.parametrize("text", TEXTS)

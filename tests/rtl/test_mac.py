@@ -15,6 +15,7 @@ from hwexplore.rtl.vectors import EXHAUSTIVE_BITS, exhaustive_operands, join, ra
 
 Replayed = Callable[[Sequence[tuple[PE, pd.DataFrame]], Simulator], list[Replay]]
 Wrong = dict[str, pd.DataFrame]
+Mismatches = Callable[[dict[str, tuple[PE, pd.DataFrame]]], Wrong]
 
 INTEGER = [
     "mac(int8, int8, acc=int32)",
@@ -68,18 +69,13 @@ def vectors(text: str, pairs: int) -> tuple[Mac, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def wrong(verilator: Simulator, replayed: Replayed) -> Wrong:
-    """The mismatches of each configuration, all simulated together."""
-    texts = [*INTEGER, *FIXED, *FLOATING]
-    done = replayed([vectors(text, 20_000) for text in texts], verilator)
-    return {text: one.mismatches for text, one in zip(texts, done, strict=True)}
+def wrong(mismatches: Mismatches) -> Wrong:
+    return mismatches({text: vectors(text, 20_000) for text in (*INTEGER, *FIXED, *FLOATING)})
 
 
 @pytest.fixture(scope="module")
-def wrong_of_many(verilator: Simulator, replayed: Replayed) -> Wrong:
-    texts = [*INTEGER, *FIXED, *FLOATING, *MORE]
-    done = replayed([vectors(text, 200_000) for text in texts], verilator)
-    return {text: one.mismatches for text, one in zip(texts, done, strict=True)}
+def wrong_of_many(mismatches: Mismatches) -> Wrong:
+    return mismatches({text: vectors(text, 200_000) for text in (*INTEGER, *FIXED, *FLOATING, *MORE)})
 
 
 @pytest.mark.parametrize("text", [*INTEGER, *FIXED, *FLOATING])

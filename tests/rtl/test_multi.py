@@ -18,6 +18,7 @@ from hwexplore.rtl.verilog import convert
 
 Replayed = Callable[[Sequence[tuple[PE, pd.DataFrame]], Simulator], list[Replay]]
 Wrong = dict[str, pd.DataFrame]
+Mismatches = Callable[[dict[str, tuple[PE, pd.DataFrame]]], Wrong]
 
 TEXTS = [
     "multi(int8, int8, acc=int32)",
@@ -60,18 +61,14 @@ def switched(pe: PE, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def wrong(verilator: Simulator, replayed: Replayed) -> Wrong:
-    """The mismatches of each configuration, all simulated together."""
-    every = [vectors(text, 20_000) for text in TEXTS[:2]]
-    done = replayed([*every, *(vectors(text, 20_000, PAIRS) for text in TEXTS[2:])], verilator)
-    return {text: one.mismatches for text, one in zip(TEXTS, done, strict=True)}
+def wrong(mismatches: Mismatches) -> Wrong:
+    every = {text: vectors(text, 20_000) for text in TEXTS[:2]}
+    return mismatches({**every, **{text: vectors(text, 20_000, PAIRS) for text in TEXTS[2:]}})
 
 
 @pytest.fixture(scope="module")
-def wrong_of_many(verilator: Simulator, replayed: Replayed) -> Wrong:
-    texts = [*TEXTS, *MORE]
-    done = replayed([vectors(text, 200_000) for text in texts], verilator)
-    return {text: one.mismatches for text, one in zip(texts, done, strict=True)}
+def wrong_of_many(mismatches: Mismatches) -> Wrong:
+    return mismatches({text: vectors(text, 200_000) for text in (*TEXTS, *MORE)})
 
 
 @pytest.mark.parametrize("text", TEXTS)

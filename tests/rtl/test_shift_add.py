@@ -18,6 +18,7 @@ from hwexplore.rtl.verilog import convert, yosys
 
 Replayed = Callable[[Sequence[tuple[PE, pd.DataFrame]], Simulator], list[Replay]]
 Wrong = dict[str, pd.DataFrame]
+Mismatches = Callable[[dict[str, tuple[PE, pd.DataFrame]]], Wrong]
 
 TEXTS = [
     "shift_add(int4, int8, group=128)",
@@ -57,17 +58,13 @@ def vectors(text: str, pairs: int) -> tuple[PE, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def wrong(verilator: Simulator, replayed: Replayed) -> Wrong:
-    """The mismatches of each configuration, all simulated together."""
-    done = replayed([vectors(text, 20_000) for text in TEXTS], verilator)
-    return {text: one.mismatches for text, one in zip(TEXTS, done, strict=True)}
+def wrong(mismatches: Mismatches) -> Wrong:
+    return mismatches({text: vectors(text, 20_000) for text in TEXTS})
 
 
 @pytest.fixture(scope="module")
-def wrong_of_many(verilator: Simulator, replayed: Replayed) -> Wrong:
-    texts = [*TEXTS, *MORE]
-    done = replayed([vectors(text, 200_000) for text in texts], verilator)
-    return {text: one.mismatches for text, one in zip(texts, done, strict=True)}
+def wrong_of_many(mismatches: Mismatches) -> Wrong:
+    return mismatches({text: vectors(text, 200_000) for text in (*TEXTS, *MORE)})
 
 
 @pytest.mark.parametrize("text", TEXTS)
