@@ -63,7 +63,7 @@ class Core(wiring.Component):
         m.d.comb += position.eq(Mux(self.clear, 0, counter))
         with m.If(self.enable):
             m.d.sync += counter.eq(Mux(last, 0, position + 1))
-        return position == 0, last
+        return ~position.any(), last
 
 
 def delayed(m: Module, name: str, values: Sequence[Any], cycles: int) -> Sequence[Any]:

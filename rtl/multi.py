@@ -47,7 +47,7 @@ class MultiCore(Core):
 
         correction: Value = Const(0)
         for mode in map(pe.in_mode, pe.modes):
-            correction = Mux(self.mode == mode.mode_code, mode.sign_correction, correction)
+            correction = Mux((self.mode ^ mode.mode_code).any(), correction, mode.sign_correction)
         total = Signal(signed(pe.cycle_bits))
         m.d.comb += total.eq(blocks_sum + correction)
 

@@ -74,8 +74,11 @@ class ProductSum(wiring.Component):
         if not pe.is_aligned:
             terms = [number << shift for number, shift in zip(numbers, shifts, strict=True)]
         else:
-            top = self.sum.shift
-            m.d.comb += top.eq(_largest(m, [Mux(p.significand.any(), p.shift, 0) for p in products]))
+            top = Signal.like(self.sum.shift)
+            m.d.comb += [
+                top.eq(_largest(m, [Mux(p.significand.any(), p.shift, 0) for p in products])),
+                self.sum.shift.eq(top),
+            ]
             terms = [self._aligned(m, *product, top) for product in zip(numbers, shifts, strict=True)]
         m.d.comb += self.sum.value.eq(tree(terms))
         return m

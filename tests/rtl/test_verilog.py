@@ -33,6 +33,14 @@ def lint(text: str, verilator: Simulator, folder: Path, waivers: bool = True) ->
         "mac(e4m3, e2m1, acc=exact(64), stages=3)",
         "mac(e4m3, int4, acc=fp16)",
         "mac(e5m2, e4m3, acc=e4m3ftz, stages=2)",
+        "dot(mxfp4, mxfp8, lanes=8, window=9, stages=3)",
+        "dot(nvint4, nvint4, lanes=32, stages=2)",
+        "shift_add(uint4, fp16, group=32, stages=3)",
+        "shift_add(e3m0, int8, group=8)",
+        "lut(int2, int8, m=2, n=3, k=4, table=int8)",
+        "lut(uint2, fp16, m=1, n=2, k=3, bits=2)",
+        "bit_serial(bipolar3, int4, lanes=7)",
+        "multi(int8, uint8, acc=int20 sat, stages=2)",
     ],
 )
 def test_lint_finds_nothing(text: str, verilator: Simulator, tmp_path: Path) -> None:
