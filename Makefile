@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: explore test test-all lint clean
+.PHONY: explore test test-all mutation lint clean
 
 explore: .venv/installed
 	$(BIN)/hwexplore explore llama-2-7b --phase decode --technology nangate45 --out report.html
@@ -11,6 +11,9 @@ test: lint
 
 test-all: lint
 	$(BIN)/pytest --cov --cov-report=term
+
+mutation: .venv/installed-test
+	$(BIN)/python -m hwexplore.rtl.mutation
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -14,7 +14,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Hardware:
-    """The hardware of each design: sizes, rates, areas, powers; ``tile`` has the m, n, k and cycles of a PE.
+    """The hardware of each design: sizes, rates, areas, powers; ``tile`` has the m, n, k and cycles of a PE, ``passes``
+    how often its activations and weights are read.
 
     Arrays broadcast against each other to the designs; each has only the axes that it depends on.
     """
@@ -33,6 +34,7 @@ class Hardware:
     lane_pj: Array
     accumulator_bits: Array
     tile: Array
+    passes: Array
     area_mm2: dict[str, Array]
     static_w: dict[str, Array]
     reason: NDArray[np.uint8]

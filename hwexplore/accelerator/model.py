@@ -152,6 +152,7 @@ class Model:
             lane_pj=lane_pj,
             accumulator_bits=accumulator,
             tile=tile,
+            passes=pes.passes[:, index["pe"]],
             area_mm2={
                 "PE array": instances * pes.area_um2[pe] * 1e-6,
                 "buffer": banks * macro["area_um2"] * 1e-6,
@@ -183,6 +184,7 @@ class Model:
             column[..., None] for column in (hw.rows, hw.cols, hw.lanes, hw.accumulator_bits)
         )
         tile_m, tile_n, tile_k, tile_cycles = hw.tile[..., None]
+        a_passes, b_passes = hw.passes[..., None]
         dataflow = self._dataflow[index["dataflow"]][..., None]
         on_array = ops.accepts[policy, index["pe"]]
         a_bits, b_bits = ops.a_bits[policy], ops.b_bits[policy]
@@ -200,9 +202,13 @@ class Model:
         )
 
         a_reads = np.where(
-            on_array, ops.m * by_dataflow(dataflow, folds.on_cols, folds.on_cols, 1), ops.m * np.ceil(ops.n / lanes)
+            on_array,
+            ops.m * a_passes * by_dataflow(dataflow, folds.on_cols, folds.on_cols, 1),
+            ops.m * np.ceil(ops.n / lanes),
         )
-        b_reads = np.where(on_array, ops.n * by_dataflow(dataflow, folds.on_rows, 1, folds.on_cols), ops.m * ops.n)
+        b_reads = np.where(
+            on_array, ops.n * b_passes * by_dataflow(dataflow, folds.on_rows, 1, folds.on_cols), ops.m * ops.n
+        )
         operand_bits = np.where(
             ops.is_gemm,
             ops.batch * ops.k * (a_reads * a_bits + b_reads * b_bits),

@@ -38,8 +38,8 @@ class PeTable:
     """Cost of one PE in the array, by [pe, clock_mhz, voltage].
 
     ``structures`` names the structure that meets the clock, None where there is none; those entries are not reachable
-    and their costs mean nothing. By [pe], ``tile`` has the rows m, n, k and cycles, and ``operand_bits`` those of the
-    activations and weights that one PE consumes per cycle, scales included.
+    and their costs mean nothing. By [pe], ``tile`` has the rows m, n, k and cycles, ``passes`` how often activations and
+    weights come to the ports, and ``operand_bits`` how many of them in one cycle on average, scales included.
     """
 
     structures: NDArray[np.object_]
@@ -51,6 +51,7 @@ class PeTable:
     leakage_uw: Array
     accumulator_bits: Array
     operand_bits: Array
+    passes: Array
     tile: Array
 
     @classmethod
@@ -86,6 +87,7 @@ class PeTable:
             **cost,
             accumulator_bits=np.array([pe.accumulator_bits for pe in pes], float),
             operand_bits=np.array([_operand_bits(pe) for pe in pes]).T,
+            passes=np.array([pe.passes for pe in pes], float).T,
             tile=np.array([pe.tile for pe in pes], float).T,
         )
 
@@ -93,7 +95,7 @@ class PeTable:
 def _operand_bits(pe: PE) -> tuple[float, float]:
     m, n, k, cycles = pe.tile
     a, w = (f.element_bits + f.bits - f.element.bits for f in (pe.activation, pe.weight))
-    return m * k * a / cycles, n * k * w / cycles
+    return pe.passes[0] * m * k * a / cycles, pe.passes[1] * n * k * w / cycles
 
 
 def _structure(pe: PE, clock_mhz: float | str, technology: Technology) -> str | None:

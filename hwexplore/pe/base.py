@@ -66,6 +66,11 @@ class PE(ABC):
         return Tile()
 
     @property
+    def passes(self) -> tuple[int, int]:
+        """How often a tile's activations and weights come to the operand ports."""
+        return 1, 1
+
+    @property
     def modes(self) -> tuple[str, ...]:
         """The modes between which a PE switches at run time; none if it has no choice."""
         return ()

@@ -101,6 +101,10 @@ class BitSerial(PE):
         return Tile(k=self.lanes, cycles=self.weight.element_bits * self.activation.element_bits)
 
     @property
+    def passes(self) -> tuple[int, int]:
+        return self.weight.element_bits, self.activation.element_bits
+
+    @property
     def latency_cycles(self) -> int:
         return self.stages
 

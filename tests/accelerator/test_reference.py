@@ -27,6 +27,7 @@ CHOICES: dict[str, list[Any]] = {
         "dot(int4, int8, lanes=16, acc=int32)",
         "dot(int8_g32, int8_g32, lanes=8)",
         "bit_serial(int4, int8, lanes=16, acc=int32)",
+        "lut(int4, int8, m=2, n=3, k=4)",
     ],
     "rows": [1, 4, 48],
     "cols": [16, 100, 1024],
@@ -131,9 +132,10 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
 
     tile = pe.tile
     sums = 0 if dataflow == "os" else 2 * cols * tile.m * tile.n * pe.accumulator_bits / tile.cycles
+    enters_a, enters_b = (4, 8) if pe.family == "bit_serial" else (1, 1)
     row_bits, col_bits = (
-        step * tile.k * (format.element_bits + (16 / 32 if format.block else 0)) / tile.cycles
-        for step, format in ((tile.m, pe.activation), (tile.n, pe.weight))
+        times * step * tile.k * (format.element_bits + (16 / 32 if format.block else 0)) / tile.cycles
+        for times, step, format in ((enters_a, tile.m, pe.activation), (enters_b, tile.n, pe.weight))
     )
     port = max(rows * row_bits + cols * col_bits + sums, 32 * lanes)
     size, law = 1024 * design["sram_kib"], technology.sram_law
@@ -194,6 +196,7 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
                 down, across = ceil(on_rows / rows), ceil(on_cols / cols)
                 array_cycles = op.batch * down * across * (2 * rows + cols - 2 + tile.cycles * streamed)
                 times_a, times_b = {"os": (across, down), "ws": (across, 1), "is": (1, across)}[dataflow]
+                times_a, times_b = times_a * enters_a, times_b * enters_b
                 times_c = 1 if dataflow == "os" else down
                 partial_bits = op.batch * op.m * op.n * pe.accumulator_bits
                 buffer_pj = partial_bits * (times_c * write + (times_c - 1) * read)
