@@ -31,14 +31,16 @@ from hwexplore.rtl.verilog import PASSES, yosys
 
 __all__ = ["UNITS", "Mutation", "mutate", "vectors"]
 
-UNITS = (
-    "mac(int8, int8, acc=int32)",
-    "mac(e4m3, int4, acc=fp16, stages=2)",
-    "bit_serial(bipolar3, int4, lanes=8, acc=int16, stages=2)",
-)
-"""At least one of each family."""
-PAIRS = 20_000
-"""Operand pairs of their traces, at least."""
+UNITS = {
+    "mac(int8, int8, acc=int32)": 20_000,
+    "mac(e4m3, int4, acc=fp16, stages=2)": 20_000,
+    "dot(mxfp4, mxfp4)": 100_000,
+    "shift_add(int4, int8, group=2, acc=fp16)": 20_000,
+    "lut(int2, int8, m=2, n=4, k=4)": 20_000,
+    "bit_serial(bipolar3, int4, lanes=8, acc=int16, stages=2)": 20_000,
+    "multi(int8, int8, acc=int32)": 20_000,
+}
+"""Units of each family, and with how many operand pairs, at least, the tests replay them."""
 MUTANTS = 100
 SPARE = 1.5
 """Mutants that are drawn for each that is wanted, since those of clocks are dropped."""
@@ -106,11 +108,11 @@ class Mutation:
         return self.killed / (self.mutants - self.equivalent)
 
 
-def vectors(pe: PE) -> pd.DataFrame:
-    """A trace of random operands, as the tests replay it, in all modes that ``pe`` has."""
+def vectors(pe: PE, pairs: int) -> pd.DataFrame:
+    """A trace of at least ``pairs`` random operand pairs, as the tests replay it, in each mode that ``pe`` has."""
     rng = np.random.default_rng(0)
     modes = [pe.in_mode(mode) for mode in pe.modes] or [pe]
-    return join([trace(one, *random_operands(one, PAIRS, rng), rng) for one in modes])
+    return join([trace(one, *random_operands(one, pairs, rng), rng) for one in modes])
 
 
 def mutate(
@@ -220,8 +222,8 @@ def _unproven(pe: PE, core: str, faults: list[str], folder: Path) -> list[str]:
         ]
     yosys(miters, folder)
     for number in range(len(faults)):
-        miter = folder / f"miter_{number}.il"
-        miter.write_text(_with_registers(miter.read_text("utf-8")), "utf-8")
+        path = folder / f"miter_{number}.il"
+        path.write_text(_with_registers(path.read_text("utf-8")), "utf-8")
     _, *logs = yosys(proofs, folder).split("\nPROOF\n")
     return [fault for fault, log in zip(faults, logs, strict=True) if "proven: SUCCESS" not in log]
 
@@ -231,7 +233,7 @@ def _with_registers(miter: str) -> str:
 
     As both sides share their state, Yosys merges the logic that they have in common, and the proof is about the rest.
     """
-    registers = []
+    registers: list[str] = []
 
     def register(match: re.Match[str]) -> str:
         width, name = match.groups()
@@ -246,7 +248,7 @@ def _with_registers(miter: str) -> str:
 
 def main() -> None:
     """Print the scores of `UNITS`."""
-    traces = [(pe, vectors(pe)) for pe in map(PE.parse, UNITS)]
+    traces = [(pe := PE.parse(text), vectors(pe, pairs)) for text, pairs in UNITS.items()]
     with TemporaryDirectory() as folder:
         done = mutate(traces, find("verilator"), Path(folder))
     rows = [{**asdict(one), "survivors": len(one.survivors), "score": f"{one.score:.1%}"} for one in done]

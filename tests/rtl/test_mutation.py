@@ -9,15 +9,13 @@ import pandas as pd
 import pytest
 
 from hwexplore.pe import PE
-from hwexplore.rtl.mutation import UNITS, Mutation, mutate
+from hwexplore.rtl.mutation import UNITS, Mutation, mutate, vectors
 from hwexplore.rtl.simulator import Simulator
-from hwexplore.rtl.vectors import random_operands, trace
 
 
 def traced(text: str, pairs: int) -> tuple[PE, pd.DataFrame]:
     pe = PE.parse(text)
-    rng = np.random.default_rng(0)
-    return pe, trace(pe, *random_operands(pe, pairs, rng), rng)
+    return pe, vectors(pe, pairs)
 
 
 def test_vectors_kill_mutants_and_weak_ones_do_not(verilator: Simulator, tmp_path: Path) -> None:
@@ -49,6 +47,6 @@ def test_equivalent_mutants_leave_the_score() -> None:
 @pytest.mark.slow
 def test_vectors_kill_mutants_of_every_family(verilator: Simulator, tmp_path: Path) -> None:
     assert {PE.parse(text).family for text in UNITS} == set(PE.families())
-    for one in mutate([traced(text, 20_000) for text in UNITS], verilator, tmp_path):
+    for one in mutate([traced(*unit) for unit in UNITS.items()], verilator, tmp_path):
         assert one.mutants == 100
         assert one.score >= 0.95, one
