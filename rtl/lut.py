@@ -82,7 +82,7 @@ class LutCore(Core):
         accumulator = accumulators.word_select(index, pe.accumulator_bits)
         total = Mux(clear, 0, accumulator)
         for plane, term in enumerate(terms):
-            m.submodules[f"{name}_adder_{plane}"] = adder = self._adder(term, plane)
+            m.submodules[f"{name}_adder_{plane}"] = adder = self._adder(term)
             m.d.comb += adder.term.eq(term)
             if isinstance(adder, FixedAdder):
                 m.d.comb += adder.addend.eq(Cat(term[0], total))
@@ -93,7 +93,7 @@ class LutCore(Core):
         with m.If(enable):
             m.d.sync += accumulator.eq(total)
 
-    def _adder(self, term: Value, plane: int) -> FixedAdder | FloatingAdder:
+    def _adder(self, term: Value) -> FixedAdder | FloatingAdder:
         pe = self.pe
         if pe.accumulator.format is None:
             return FixedAdder(width=pe.accumulator_bits + 1, term=term.shape(), saturate=False)

@@ -38,8 +38,8 @@ class PeTable:
     """Cost of one PE in the array, by [pe, clock_mhz, voltage].
 
     ``structures`` names the structure that meets the clock, None where there is none; those entries are not reachable
-    and their costs mean nothing. By [pe], ``tile`` has the rows m, n, k and cycles, ``passes`` how often activations and
-    weights come to the ports, and ``operand_bits`` how many of them in one cycle on average, scales included.
+    and their costs mean nothing. By [pe], ``tile`` has the rows m, n, k and cycles, ``passes`` how often activations
+    and weights come to the ports, and ``operand_bits`` how many of them in one cycle on average, scales included.
     """
 
     structures: NDArray[np.object_]

@@ -110,10 +110,10 @@ def _scaling(pe: Lut, table: Integer, kind: str, active: float) -> Block:
     levels = places.bit_length()
     ones = (width - 2).bit_length()
     range_check = (
-        gates("range", "xor2", bits, active, f"{bits} bits, complement of negative sums")
-        + gates("range", "and2", ones * places, active, f"runs of {width - 1} ones at {places} places", ones)
-        + gates("range", "or2", 2 * places, active, f"ones above and below, {places} places", places)
-        + gates("range", "and2", 2 * places, active, f"beyond the limit, {places} places")
+        gates("range", "xor2", bits, active, f"magnitude of {bits} bits")
+        + incrementer("range", bits, kind, active)
+        + gates("range", "and2", (ones + 2) * places, active, f"runs of {width - 1} ones at {places} places", ones)
+        + gates("range", "or2", 2 * places, active, f"ones above and below, at {places} places", places)
     )
     shifted = sum(min(bits, width + (1 << level)) for level in range(levels))
     divide = (

@@ -9,13 +9,15 @@ import pandas as pd
 import pytest
 
 from hwexplore.pe import PE
-from hwexplore.rtl.mutation import UNITS, Mutation, mutate, vectors
+from hwexplore.rtl import mutation
+from hwexplore.rtl.mutation import UNITS, Mutation, mutate
 from hwexplore.rtl.simulator import Simulator
+from hwexplore.rtl.vectors import check_trace
 
 
 def traced(text: str, pairs: int) -> tuple[PE, pd.DataFrame]:
     pe = PE.parse(text)
-    return pe, vectors(pe, pairs)
+    return pe, check_trace(pe, pairs, np.random.default_rng(0))
 
 
 def test_vectors_kill_mutants_and_weak_ones_do_not(verilator: Simulator, tmp_path: Path) -> None:
@@ -42,6 +44,18 @@ def test_a_core_that_is_wrong_has_no_score(icarus: Simulator, tmp_path: Path) ->
 def test_equivalent_mutants_leave_the_score() -> None:
     one = Mutation(pe="mac(int8, int8, acc=int32)", mutants=100, killed=76, equivalent=20, survivors=("",) * 4)
     assert one.score == 0.95
+
+
+def test_scores_are_printed(
+    icarus: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(mutation, "UNITS", {"mac(int4, int4, acc=int16, stages=2)": 2_000})
+    monkeypatch.setattr(mutation, "find", lambda name: icarus)
+    mutation.main()
+    header, row = capsys.readouterr().out.splitlines()[-2:]
+    assert header.split() == ["pe", "mutants", "killed", "equivalent", "survivors", "score"]
+    assert row.split()[-1].endswith("%")
+    assert float(row.split()[-1].rstrip("%")) >= 95
 
 
 @pytest.mark.slow
