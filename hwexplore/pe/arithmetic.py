@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from hwexplore.formats import Format, Minifloat
 
-__all__ = ["exact_sums", "float_sums", "rounded_sum", "saturating_sums", "signed", "wrap"]
+__all__ = ["exact_sums", "float_sums", "rounded_sum", "saturating_accumulation", "saturating_sums", "signed", "wrap"]
 
 Integers = NDArray[Any]
 """int64, or Python integers (dtype object) where int64 is too narrow."""
@@ -43,6 +44,14 @@ def saturating_sums(activations: Integers, weights: Integers, largest: int, bits
         for activation, weight in zip(activations.T, weights.T, strict=True):
             clipped = np.clip(clipped + activation[m].astype(clipped.dtype) * weight[n], low, high)
         total[m, n] = clipped
+    return total
+
+
+def saturating_accumulation(sums: Iterator[Integers], bits: int) -> Integers:
+    """Their sum, clipped to ``bits`` bits, two's complement, after every addition."""
+    total: Integers = np.zeros(1, np.int64 if bits < 62 else object)
+    for term in sums:
+        total = np.clip(total + term, -(1 << bits - 1), (1 << bits - 1) - 1)
     return total
 
 

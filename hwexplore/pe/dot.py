@@ -13,11 +13,11 @@ from hwexplore.errors import InputError
 from hwexplore.formats import Encoded, Format, Integer, Minifloat, Scaled
 from hwexplore.pe.accumulator import Accumulator
 from hwexplore.pe.arguments import Arguments
-from hwexplore.pe.arithmetic import signed, wrap
+from hwexplore.pe.arithmetic import saturating_accumulation, signed, wrap
 from hwexplore.pe.base import PE, Tile
 from hwexplore.pe.circuits import ADDERS
 from hwexplore.pe.codes import Codes, pack
-from hwexplore.pe.dot_arithmetic import block_sums, float_accumulation, saturating_accumulation
+from hwexplore.pe.dot_arithmetic import block_sums, float_accumulation
 from hwexplore.pe.dot_circuit import dot_bill
 from hwexplore.pe.operand import Operand
 from hwexplore.technology import Bill

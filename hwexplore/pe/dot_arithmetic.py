@@ -17,7 +17,7 @@ from hwexplore.pe.operand import Operand
 if TYPE_CHECKING:
     from hwexplore.pe.dot import Dot
 
-__all__ = ["block_sums", "float_accumulation", "saturating_accumulation"]
+__all__ = ["block_sums", "float_accumulation"]
 
 Integers = NDArray[Any]
 Scales = NDArray[np.float64]
@@ -67,14 +67,6 @@ def _significands(port: Operand, codes: Codes) -> tuple[NDArray[np.int64], NDArr
     steps = np.ldexp(port.format.decode(codes), -port.step_exponent)
     shift = np.maximum(np.frexp(steps)[1] - port.width, 0) * port.is_float
     return np.ldexp(steps, -shift).astype(np.int64), shift.astype(np.int64)
-
-
-def saturating_accumulation(sums: Iterator[Integers], bits: int) -> Integers:
-    """Their sum, clipped to ``bits`` bits, two's complement, after every addition."""
-    total: Integers = np.zeros(1, np.int64 if bits < 62 else object)
-    for term in sums:
-        total = np.clip(total + term, -(1 << bits - 1), (1 << bits - 1) - 1)
-    return total
 
 
 def float_accumulation(

@@ -12,11 +12,10 @@ from hwexplore.errors import InputError, unknown
 from hwexplore.formats import Encoded, Format, Integer
 from hwexplore.pe.accumulator import Accumulator
 from hwexplore.pe.arguments import Arguments
-from hwexplore.pe.arithmetic import exact_sums, signed, wrap
+from hwexplore.pe.arithmetic import exact_sums, saturating_accumulation, signed, wrap
 from hwexplore.pe.base import PE, Tile
 from hwexplore.pe.circuits import ADDERS
 from hwexplore.pe.codes import Codes, matrices, pack, plain
-from hwexplore.pe.dot_arithmetic import saturating_accumulation
 from hwexplore.pe.multi_circuit import multi_bill
 from hwexplore.pe.operand import Operand
 from hwexplore.technology import Bill

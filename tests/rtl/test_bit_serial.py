@@ -34,7 +34,7 @@ TEXTS = [
 ]
 MORE = [
     "bit_serial(bipolar7, int6, lanes=31, acc=int24)",
-    "bit_serial(uint3, uint5, lanes=2, acc=int8, stages=2)",
+    "bit_serial(uint3, uint5, lanes=2, acc=int9, stages=2)",
     "bit_serial(int1, int1, lanes=33, acc=int2)",
 ]
 SWAPPED = "bit_serial(bipolar2, bipolar4, lanes=8, acc=int16)", "bit_serial(bipolar4, bipolar2, lanes=8, acc=int16)"

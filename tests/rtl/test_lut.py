@@ -31,20 +31,20 @@ FIXED = [
     "lut(int4, bipolar3, m=3, n=1, k=2, bits=4, acc=int10, stages=5)",
     "lut(uint6, int8, m=1, n=1, k=4, bits=3, acc=int18, stages=8)",
     "lut(int2, uint8, m=2, n=1, k=3, table=int6, stages=4)",
-    "lut(int1, int12, m=1, n=2, k=5, table=int10)",
+    "lut(int1, int12, m=1, n=2, k=2, table=int10)",
 ]
 FLOATING = [
     "lut(int2, fp16, m=1, n=1, k=2)",
-    "lut(uint2, e4m3, m=1, n=1, k=2, acc=fp16, stages=4)",
-    "lut(bipolar2, e5m2, m=1, n=1, k=2, bits=2, table=e5m2, acc=bf16, stages=3)",
-    "lut(bipolar3, e2m1, m=1, n=2, k=2, table=e3m2, acc=e4m3)",
-    "lut(int2, fp16, m=1, n=1, k=2, table=int8)",
-    "lut(uint1, e4m3, m=1, n=1, k=4, table=int4, acc=bf16, stages=5)",
+    "lut(bipolar2, e5m2, m=1, n=2, k=2, bits=2, table=e5m2, acc=bf16, stages=3)",
+    "lut(uint1, e4m3, m=1, n=1, k=3, table=int4, acc=bf16, stages=5)",
 ]
 MORE = [
     "lut(int2, int8, m=2, n=64)",
+    "lut(int1, int12, m=1, n=2, k=5, table=int10)",
     "lut(int5, int12, m=2, n=2, k=5, table=int12, acc=int40)",
     "lut(int4, fp16, m=2, n=2, bits=2)",
+    "lut(int2, fp16, m=1, n=2, k=3, table=int8)",
+    "lut(uint2, e4m3, m=1, n=1, k=3, acc=fp16, stages=4)",
     "lut(bipolar1, e4m3, m=1, n=4, table=float8_e4m3fn)",
     "lut(uint4, ue4m3, m=1, n=1, k=5, table=int8, stages=5)",
     "lut(int6, e3m4, m=1, n=1, bits=6, table=tf32, acc=tf32)",
