@@ -83,6 +83,8 @@ class Operand:
         """Whether every number of ``format`` is a number of this port."""
         if isinstance(format, Integer):
             if isinstance(self.format, Integer):
+                if self.format.coding == "bipolar" != format.coding:
+                    return False
                 return format.min_value >= self.format.min_value and format.max_value <= self.format.max_value
             largest = _largest_integer(format)
             exact = largest <= 1 << self.format.mantissa_bits + 1 and self.step_exponent <= 0

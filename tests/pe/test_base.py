@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwexplore.errors import InputError
+from hwexplore.formats import Format
 from hwexplore.pe import PE
 from hwexplore.technology import load
 
@@ -93,3 +94,11 @@ def test_technology_by_name_or_itself() -> None:
 def test_the_nominal_voltage_is_the_default() -> None:
     pe = PE.parse("mac(int4, int8)")
     assert pe.cost("nangate45", voltage=load("nangate45").voltage) == pe.cost("nangate45")
+
+
+@pytest.mark.parametrize(
+    ("format", "accepted"), [("bipolar2", True), ("bipolar3", True), ("int2", False), ("ternary", False)]
+)
+def test_bipolar_ports_take_odd_numbers_only(format: str, accepted: bool) -> None:
+    pe = PE.parse("mac(bipolar3, int8)")
+    assert pe.accepts(Format.parse(format), pe.activation, 16) is accepted
