@@ -24,7 +24,7 @@ from amaranth.back import rtlil
 
 from hwexplore.pe import PE
 from hwexplore.rtl.core import build
-from hwexplore.rtl.replay import CONTROL
+from hwexplore.rtl.replay import CONTROL, play
 from hwexplore.rtl.simulator import Simulator, find
 from hwexplore.rtl.vectors import check_trace
 from hwexplore.rtl.verilog import PASSES, yosys
@@ -83,13 +83,6 @@ module player_{number}(input clk, output reg done = 0);
   end
 endmodule
 """
-HARNESS = """\
-module harness(input clk, output done);
-  wire [{last}:0] finished;
-{players}
-  assign done = &finished;
-endmodule
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,16 +114,8 @@ def mutate(
     RuntimeError if a core without a fault differs from its golden model.
     """
     faults = [_faults(pe, f"core_{number}", mutants, seed, folder) for number, (pe, _) in enumerate(traces)]
-    players = (_player(number, pe, trace, len(faults[number]), folder) for number, (pe, trace) in enumerate(traces))
-    instances = (f"  player_{number} p{number}(clk, finished[{number}]);" for number in range(len(traces)))
-    harness = "".join(players) + HARNESS.format(last=len(traces) - 1, players="\n".join(instances))
-    (folder / "harness.sv").write_text(harness, "utf-8")
-    simulator.run(
-        sources=[*(folder / f"core_{number}.v" for number in range(len(traces))), folder / "harness.sv"],
-        top="harness",
-        testbench=Path(__file__).with_name("testbench.py"),
-        folder=folder,
-    )
+    players = [_player(number, pe, trace, len(faults[number]), folder) for number, (pe, trace) in enumerate(traces)]
+    play(players, [folder / f"core_{number}.v" for number in range(len(traces))], simulator, folder)
     return [_mutation(pe, number, faults[number], folder) for number, (pe, _) in enumerate(traces)]
 
 

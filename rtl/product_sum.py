@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
+from operator import add, or_
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +14,7 @@ from hwexplore.pe import Dot
 from hwexplore.rtl.fixed_multiplier import FixedMultiplier
 from hwexplore.rtl.floating_multiplier import FloatingMultiplier
 
-__all__ = ["ProductSum", "tree"]
+__all__ = ["ProductSum"]
 
 
 class ProductSum(wiring.Component):
@@ -62,12 +64,12 @@ class ProductSum(wiring.Component):
             ]
             products.append(multiplier.product)
         if not pe.is_float:
-            m.d.comb += self.sum.value.eq(tree(products))
+            m.d.comb += self.sum.value.eq(_tree(add, products))
             return m
         m.d.comb += [
-            self.sum.nan.eq(_any(product.nan for product in products)),
-            self.sum.positive.eq(_any(product.inf & ~product.negative for product in products)),
-            self.sum.negative.eq(_any(product.inf & product.negative for product in products)),
+            self.sum.nan.eq(reduce(or_, (product.nan for product in products))),
+            self.sum.positive.eq(reduce(or_, (product.inf & ~product.negative for product in products))),
+            self.sum.negative.eq(reduce(or_, (product.inf & product.negative for product in products))),
         ]
         numbers = [Mux(product.negative, -product.significand, product.significand) for product in products]
         shifts = [product.shift for product in products]
@@ -76,11 +78,11 @@ class ProductSum(wiring.Component):
         else:
             top = Signal.like(self.sum.shift)
             m.d.comb += [
-                top.eq(_largest(m, [Mux(p.significand.any(), p.shift, 0) for p in products])),
+                top.eq(_tree(partial(_larger, m), [Mux(p.significand.any(), p.shift, 0) for p in products])),
                 self.sum.shift.eq(top),
             ]
             terms = [self._aligned(m, *product, top) for product in zip(numbers, shifts, strict=True)]
-        m.d.comb += self.sum.value.eq(tree(terms))
+        m.d.comb += self.sum.value.eq(_tree(add, terms))
         return m
 
     def _aligned(self, m: Module, number: Value, shift: Value, top: Value) -> Value:
@@ -94,28 +96,15 @@ class ProductSum(wiring.Component):
         return aligned
 
 
-def tree(values: Sequence[Value]) -> Value:
-    """The sum of ``values``, in pairs."""
+def _tree(combine: Callable[[Value, Value], Value], values: Sequence[Value]) -> Value:
+    """``values`` combined in pairs, and so on."""
     while len(values) > 1:
         odd = values[len(values) & ~1 :]
-        values = [*(a + b for a, b in zip(values[::2], values[1::2], strict=False)), *odd]
+        values = [*map(combine, values[::2], values[1::2]), *odd]
     return values[0]
 
 
-def _largest(m: Module, values: Sequence[Value]) -> Value:
-    while len(values) > 1:
-        odd = values[len(values) & ~1 :]
-        larger = []
-        for a, b in zip(values[::2], values[1::2], strict=False):
-            signal = Signal(max(len(a), len(b)))
-            m.d.comb += signal.eq(Mux(a > b, a, b))
-            larger.append(signal)
-        values = [*larger, *odd]
-    return values[0]
-
-
-def _any(bits: Iterable[Value]) -> Value:
-    total: Value = Const(0, 1)
-    for bit in bits:
-        total |= bit
-    return total
+def _larger(m: Module, a: Value, b: Value) -> Value:
+    larger = Signal(max(len(a), len(b)))
+    m.d.comb += larger.eq(Mux(a > b, a, b))
+    return larger

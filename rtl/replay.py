@@ -17,7 +17,7 @@ from hwexplore.pe import PE
 from hwexplore.rtl.simulator import Simulator
 from hwexplore.rtl.verilog import module_name, pe_verilog
 
-__all__ = ["Replay", "replay"]
+__all__ = ["CONTROL", "Replay", "play", "replay"]
 
 CONTROL = ("rst", "enable", "clear")
 PLAYER = """\
@@ -78,14 +78,8 @@ def replay(
         (folder / f"stimulus_{number}.txt").write_text("\n".join(rows) + "\n", "ascii")
     pes = [pe for pe, _ in traces]
     (folder / "cores.v").write_text("".join(map(pe_verilog, pes)) if cores is None else cores, "utf-8")
-    (folder / "harness.sv").write_text(_harness(pes), "utf-8")
-    seconds = simulator.run(
-        sources=[folder / "cores.v", folder / "harness.sv"],
-        top="harness",
-        testbench=Path(__file__).with_name("testbench.py"),
-        folder=folder,
-        waves=waves,
-    )
+    players = [_player(number, pe) for number, pe in enumerate(pes)]
+    seconds = play(players, [folder / "cores.v"], simulator, folder, waves)
     return [
         Replay(
             cycles=len(trace),
@@ -96,19 +90,33 @@ def replay(
     ]
 
 
+def play(
+    players: Sequence[str], cores: Sequence[Path], simulator: Simulator, folder: Path, waves: bool = False
+) -> float:
+    """Simulate the Verilog modules ``player_0``, ``player_1``, ... with their ``cores`` until all are ``done``.
+
+    A player has the ports ``clk`` and ``done``. Returns the seconds that it took.
+    """
+    instances = (f"  player_{number} p{number}(clk, finished[{number}]);" for number in range(len(players)))
+    harness = HARNESS.format(last=len(players) - 1, players="\n".join(instances))
+    # The name of the file, without its folder, so that compilations of the same harness are found in caches.
+    text = '`line 1 "harness.sv" 0\n' + "".join(players) + harness
+    (folder / "harness.sv").write_text(text, "utf-8")
+    return simulator.run(
+        sources=[*cores, folder / "harness.sv"],
+        top="harness",
+        testbench=Path(__file__).with_name("testbench.py"),
+        folder=folder,
+        waves=waves,
+    )
+
+
 def _mismatches(trace: pd.DataFrame, outputs: list[str], response: Path) -> pd.DataFrame:
     words = np.array(response.read_text("ascii").split()).reshape(-1, len(outputs))[: len(trace)]
     shown = pd.DataFrame(np.char.lstrip(words, "0"), columns=[f"{name} shown" for name in outputs])
     expected = [[f"{value:x}".lstrip("0") for value in trace[name].to_numpy().tolist()] for name in outputs]
     differs = (shown.to_numpy() != np.array(expected).T).any(axis=1) & trace["defined"].to_numpy()
     return trace.join(shown)[differs]
-
-
-def _harness(pes: Sequence[PE]) -> str:
-    players = (f"  player_{number} p{number}(clk, finished[{number}]);" for number in range(len(pes)))
-    harness = HARNESS.format(last=len(pes) - 1, players="\n".join(players))
-    # The name of the file, without its folder, so that compilations of the same harness are found in caches.
-    return '`line 1 "harness.sv" 0\n' + "".join(_player(number, pe) for number, pe in enumerate(pes)) + harness
 
 
 def _player(number: int, pe: PE) -> str:

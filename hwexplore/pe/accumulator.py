@@ -66,6 +66,15 @@ class Accumulator:
             return self.size
         return (self.size * largest_product).bit_length() + 1
 
+    def takes(self, terms: int) -> bool:
+        """Whether it is meant for sums of so many products."""
+        return self.kind != "exact" or terms <= self.size
+
+    def check(self, terms: int) -> None:
+        """InputError if it is not meant for sums of so many products."""
+        if not self.takes(terms):
+            raise InputError(f"accumulator {self} sums at most {self.size} products, but k = {terms}")
+
     def holds(self, terms: int, largest_product: int) -> bool:
         """Whether no sum of ``terms`` products can overflow or round, whatever the operands."""
         return self.kind != "float" and terms * largest_product >> (self.bits(largest_product) - 1) == 0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hwexplore.pe.accumulator_circuit import clear, state
 from hwexplore.pe.circuits import Block, adder, cut, gates, left_shifter, registers, zeros
 from hwexplore.pe.operand import Operand
-from hwexplore.pe.operands import sample
+from hwexplore.pe.operands import sample, transitions
 from hwexplore.technology import Bill
 
 if TYPE_CHECKING:
@@ -120,8 +120,8 @@ def _activity(pe: BitSerial, operands: str) -> _Activity:
     return _Activity(
         float((np.diff(bits.reshape(-1, pe.lanes), axis=0) != 0).mean()),
         float((np.diff(np.broadcast_to(others, pairs).reshape(-1, pe.lanes), axis=0) != 0).mean()),
-        _toggles(term, int(abs(term).max()).bit_length() + 1),
-        _toggles(np.cumsum(term), pe.accumulator_bits),
+        transitions(term, int(abs(term).max()).bit_length() + 1),
+        transitions(np.cumsum(term), pe.accumulator_bits),
     )
 
 
@@ -129,9 +129,3 @@ def _planes(port: Operand, codes: NDArray[np.uint64]) -> NDArray[np.int64]:
     """The bits of codes [tile, lane]: [tile, plane, lane]."""
     places = np.arange(port.format.element_bits)
     return codes.astype(np.int64)[:, np.newaxis] >> places[:, np.newaxis] & 1
-
-
-def _toggles(values: NDArray[np.int64], width: int) -> float:
-    """Mean transitions per bit of a word of ``width`` bits."""
-    bits = values[:, np.newaxis] >> np.minimum(np.arange(width), 63) & 1
-    return float((np.diff(bits, axis=0) != 0).mean())

@@ -51,6 +51,10 @@ class Block(NamedTuple):
             self.path,
         )
 
+    def in_series(self, count: int) -> Block:
+        """``count`` of these circuits, one after the other."""
+        return Block(self.times(count).items, self.path * count)
+
     def beside(self, other: Block) -> Block:
         """This circuit with ``other`` off its critical path."""
         return Block(self.items + other.items, self.path)

@@ -16,7 +16,7 @@ from hwexplore.pe.arguments import Arguments
 from hwexplore.pe.arithmetic import saturating_accumulation, signed, wrap
 from hwexplore.pe.base import PE, Tile
 from hwexplore.pe.circuits import ADDERS
-from hwexplore.pe.codes import Codes, pack
+from hwexplore.pe.codes import Codes, matrices, pack
 from hwexplore.pe.dot_arithmetic import block_sums, float_accumulation
 from hwexplore.pe.dot_circuit import dot_bill
 from hwexplore.pe.operand import Operand
@@ -205,23 +205,17 @@ class Dot(PE):
                 (activation, self.activation, self.activation_port),
             )
         )
-        return fits and (self.accumulator.kind != "exact" or terms <= self.accumulator.size)
+        return fits and self.accumulator.takes(terms)
 
     def is_exact(self, weight: Format, activation: Format, terms: int) -> bool:
         reach = terms * self.weight_port.steps(weight) * self.activation_port.steps(activation)
         return self.accumulator.format is None and reach >> (self.accumulator_bits - 1) == 0
 
     def golden(self, weights: Codes | Encoded, activations: Codes | Encoded) -> Codes:
-        (w, w_scales), (a, a_scales) = (
-            self._elements(weights, self.weight),
-            self._elements(activations, self.activation),
-        )
-        if w.ndim != 2 or a.ndim != 2 or w.shape[1] != a.shape[1]:
-            raise InputError(f"weights {w.shape} and activations {a.shape} must be [n, k] and [m, k] with one k")
-        if self.accumulator.kind == "exact" and w.shape[1] > self.accumulator.size:
-            raise InputError(
-                f"accumulator {self.accumulator} sums at most {self.accumulator.size} products, but k = {w.shape[1]}"
-            )
+        w, w_scales = self._elements(weights, self.weight)
+        a, a_scales = self._elements(activations, self.activation)
+        w, a = matrices(w, a)
+        self.accumulator.check(w.shape[1])
         if self.accumulator.format is not None:
             return float_accumulation(self, w, a, w_scales, a_scales)
         sums = block_sums(self, w, a)

@@ -157,6 +157,5 @@ def _loop(dot: Dot, kind: str, active: float) -> Block:
         add = adder("accumulator's adder", n, kind, active)
     else:
         difference, rest = float_add(dot.accumulator.format, dot.term_bits, kind, active)
-        one = difference + rest
-        add = Block(one.times(dot.parts).items, one.path * dot.parts)
+        add = (difference + rest).in_series(dot.parts)
     return clear(n, active) + add + state(dot.accumulator, n, active)

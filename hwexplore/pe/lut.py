@@ -215,7 +215,7 @@ class Lut(PE):
 
     def accepts(self, weight: Format, activation: Format, terms: int) -> bool:
         fits = self.weight_port.accepts(weight) and self.activation_port.accepts(activation)
-        return fits and (self.accumulator.kind != "exact" or terms <= self.accumulator.size)
+        return fits and self.accumulator.takes(terms)
 
     def is_exact(self, weight: Format, activation: Format, terms: int) -> bool:
         if self.accumulator.kind == "float" or not isinstance(weight, Integer):
@@ -229,10 +229,7 @@ class Lut(PE):
     def golden(self, weights: Codes | Encoded, activations: Codes | Encoded) -> Codes:
         weights, activations = matrices(weights, activations)
         terms = weights.shape[1]
-        if self.accumulator.kind == "exact" and terms > self.accumulator.size:
-            raise InputError(
-                f"accumulator {self.accumulator} sums at most {self.accumulator.size} products, but k = {terms}"
-            )
+        self.accumulator.check(terms)
         if self.accumulator.format is None:
             sums, activation_sums = fixed_sums(self, weights, activations)
         else:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import ceil
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hwexplore.formats import Integer, Minifloat
 from hwexplore.pe.accumulator_circuit import clear, float_add, state
@@ -25,7 +24,7 @@ from hwexplore.pe.circuits import (
 )
 from hwexplore.pe.lut_arithmetic import entries, lookups, scales
 from hwexplore.pe.operand import Operand
-from hwexplore.pe.operands import sample
+from hwexplore.pe.operands import sample, transitions
 from hwexplore.technology import Bill
 
 if TYPE_CHECKING:
@@ -162,8 +161,7 @@ def _add(pe: Lut, kind: str, terms: int, active: float) -> Block:
         return adder("accumulator's adder", pe.accumulator_bits, kind, active)
     significand = pe.table.mantissa_bits + 1 if isinstance(pe.table, Minifloat) else pe.entry_bits - 1
     difference, rest = float_add(pe.accumulator.format, significand, kind, active)
-    one = difference + rest
-    return Block(one.times(terms).items, one.path * terms)
+    return (difference + rest).in_series(terms)
 
 
 def _activation_sum(pe: Lut, kind: str, active: float) -> Block:
@@ -219,13 +217,7 @@ def _activity(pe: Lut, operands: str) -> _Activity:
     running = np.cumsum(terms)
     sums = running.astype(np.int64) if format is None else format.encode(running).astype(np.int64)
     return _Activity(
-        _toggles(stored, pe.entry_bits),
-        _toggles(stored[tile, index].ravel(), pe.entry_bits),
-        _toggles(sums, pe.accumulator_bits),
+        transitions(stored, pe.entry_bits),
+        transitions(stored[tile, index].ravel(), pe.entry_bits),
+        transitions(sums, pe.accumulator_bits),
     )
-
-
-def _toggles(values: NDArray[Any], width: int) -> float:
-    """Mean transitions per bit of successive words of ``width`` bits."""
-    bits = values[..., np.newaxis] >> np.minimum(np.arange(width), 63) & 1
-    return float((np.diff(bits, axis=0) != 0).mean())

@@ -76,7 +76,7 @@ class Mac(PE):
 
     def accepts(self, weight: Format, activation: Format, terms: int) -> bool:
         fits = self.weight_port.accepts(weight) and self.activation_port.accepts(activation)
-        return fits and (self.accumulator.kind != "exact" or terms <= self.accumulator.size)
+        return fits and self.accumulator.takes(terms)
 
     def is_exact(self, weight: Format, activation: Format, terms: int) -> bool:
         reach = terms * self.weight_port.steps(weight) * self.activation_port.steps(activation)
@@ -91,10 +91,7 @@ class Mac(PE):
                 self.accumulator.format.encode(float_sums(*values, self.accumulator.format, product_bits))
             )
         terms = weights.shape[1]
-        if self.accumulator.kind == "exact" and terms > self.accumulator.size:
-            raise InputError(
-                f"accumulator {self.accumulator} sums at most {self.accumulator.size} products, but k = {terms}"
-            )
+        self.accumulator.check(terms)
         a, w = self.activation_port.integers(activations), self.weight_port.integers(weights)
         largest = max(terms, 1) * self.largest_product
         if self.accumulator.kind == "saturate":

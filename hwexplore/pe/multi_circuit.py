@@ -9,7 +9,7 @@ import numpy as np
 
 from hwexplore.pe.accumulator_circuit import clear, state
 from hwexplore.pe.circuits import Block, adder, adder_toggles, cut, gates, registers, zeros
-from hwexplore.pe.operands import activity, sample
+from hwexplore.pe.operands import activity, sample, transitions
 from hwexplore.technology import Bill, Item, Stage
 
 if TYPE_CHECKING:
@@ -89,5 +89,4 @@ def _accumulator_activity(pe: Multi, operands: str) -> float:
     ports = pe.weight_port, pe.activation_port
     w, a = (port.integers(sample(port, operands, SAMPLES * lanes, rng)).reshape(-1, lanes) for port in ports)
     sums = np.cumsum((w * a).sum(axis=1))
-    flips = (sums[1:] ^ sums[:-1])[:, np.newaxis] >> np.minimum(np.arange(pe.accumulator_bits), 63)
-    return float((flips & 1).mean())
+    return transitions(sums, pe.accumulator_bits)

@@ -83,7 +83,7 @@ class Operand:
         """Whether every number of ``format`` is a number of this port."""
         if isinstance(format, Integer):
             if isinstance(self.format, Integer):
-                if self.format.coding == "bipolar" != format.coding:
+                if self.format.coding == "bipolar" and format.coding != "bipolar":  # It has odd numbers only.
                     return False
                 return format.min_value >= self.format.min_value and format.max_value <= self.format.max_value
             largest = _largest_integer(format)

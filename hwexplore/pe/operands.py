@@ -12,7 +12,7 @@ from hwexplore.errors import unknown
 from hwexplore.formats import Format, Integer, Minifloat
 from hwexplore.pe.operand import Operand
 
-__all__ = ["GLITCH", "Activity", "activity", "sample", "standard_deviation"]
+__all__ = ["GLITCH", "Activity", "activity", "sample", "standard_deviation", "transitions"]
 
 GLITCH = 560 / 212
 """Transitions in timed over zero-delay simulation of an INT8 multiply-accumulate unit on Nangate45
@@ -80,6 +80,12 @@ def _best_scale(format: Integer | Minifloat, values: NDArray[np.float64]) -> flo
 
 def _largest(format: Integer | Minifloat) -> float:
     return format.max or 1.0  # int1 has -1 and 0.
+
+
+def transitions(values: NDArray[np.int64], width: int) -> float:
+    """Mean transitions per bit of successive two's complement words of ``width`` bits, the first axis being time."""
+    bits = values[..., np.newaxis] >> np.minimum(np.arange(width), 63) & 1
+    return float((np.diff(bits, axis=0) != 0).mean())
 
 
 def _significand_bits(operand: Operand, codes: NDArray[Any]) -> NDArray[np.int64]:

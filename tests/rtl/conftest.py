@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import pandas as pd
 import pytest
+from replays import Case, Mismatches, Replayed, Wrong
 
 from hwexplore.errors import InputError
-from hwexplore.pe import PE
 from hwexplore.rtl.replay import Replay, replay
 from hwexplore.rtl.simulator import Simulator, find
 
-Case = tuple[PE, pd.DataFrame]
-Replayed = Callable[[Sequence[Case], Simulator], list[Replay]]
 RATES: list[str] = []
 
 
@@ -41,7 +38,7 @@ def icarus() -> Simulator:
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
     """Replays traces together and notes how fast that was."""
 
-    def run(traces: Sequence[tuple[PE, pd.DataFrame]], simulator: Simulator) -> list[Replay]:
+    def run(traces: Sequence[Case], simulator: Simulator) -> list[Replay]:
         done = replay(traces, simulator, tmp_path_factory.mktemp("replay"))
         cycles = sum(one.cycles for one in done)
         RATES.append(f"{len(done)} cores on {simulator.name}: {cycles:,} cycles, {cycles / done[0].seconds:,.0f}/s")
@@ -51,10 +48,10 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
 
 
 @pytest.fixture(scope="session")
-def mismatches(verilator: Simulator, replayed: Replayed) -> Callable[[Mapping[str, Case]], dict[str, pd.DataFrame]]:
+def mismatches(verilator: Simulator, replayed: Replayed) -> Mismatches:
     """What went wrong in each of some cases, all simulated together under Verilator."""
 
-    def run(cases: Mapping[str, Case]) -> dict[str, pd.DataFrame]:
+    def run(cases: Mapping[str, Case]) -> Wrong:
         done = replayed(list(cases.values()), verilator)
         return {name: one.mismatches for name, one in zip(cases, done, strict=True)}
 

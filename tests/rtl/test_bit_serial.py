@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from math import gcd
 
 import numpy as np
-import pandas as pd
 import pytest
+from replays import Case, Mismatches, Replayed, Wrong
 
 from hwexplore.pe import PE
 from hwexplore.pe.codes import Codes
-from hwexplore.rtl.replay import Replay
 from hwexplore.rtl.simulator import Simulator
 from hwexplore.rtl.vectors import exhaustive_operands, join, random_operands, trace
-
-Replayed = Callable[[Sequence[tuple[PE, pd.DataFrame]], Simulator], list[Replay]]
-Wrong = dict[str, pd.DataFrame]
-Mismatches = Callable[[dict[str, tuple[PE, pd.DataFrame]]], Wrong]
 
 TEXTS = [
     "bit_serial(bipolar3, bipolar4)",
@@ -52,7 +46,7 @@ def every_pair(pe: PE) -> tuple[Codes, Codes]:
     return weights, fewer
 
 
-def vectors(text: str, pairs: int) -> tuple[PE, pd.DataFrame]:
+def vectors(text: str, pairs: int) -> Case:
     """Random operands with pauses and resets; then every pair of operands at full rate."""
     pe = PE.parse(text)
     rng = np.random.default_rng(0)

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-import numpy as np
-import pandas as pd
 import pytest
+from replays import Case, Mismatches, Replayed, Wrong, varied
 
-from hwexplore.pe import PE
-from hwexplore.rtl.replay import Replay
 from hwexplore.rtl.simulator import Simulator
-from hwexplore.rtl.vectors import exhaustive_operands, join, random_operands, trace
-
-Replayed = Callable[[Sequence[tuple[PE, pd.DataFrame]], Simulator], list[Replay]]
-Wrong = dict[str, pd.DataFrame]
-Mismatches = Callable[[dict[str, tuple[PE, pd.DataFrame]]], Wrong]
 
 TEXTS = [
     "dot(int8, int8, lanes=4, acc=int20 sat, stages=2)",
@@ -44,13 +34,8 @@ MORE = [
 EXHAUSTIVE = ["dot(int8, int8, lanes=4, acc=int20 sat, stages=2)", "dot(nvfp4, nvfp4, lanes=16, window=6)"]
 
 
-def vectors(text: str, pairs: int) -> tuple[PE, pd.DataFrame]:
-    pe = PE.parse(text)
-    rng = np.random.default_rng(0)
-    traces = [trace(pe, *random_operands(pe, pairs, rng), rng)]
-    if text in EXHAUSTIVE:
-        traces.append(trace(pe, *exhaustive_operands(pe), rng, full_rate=True))
-    return pe, join(traces)
+def vectors(text: str, pairs: int) -> Case:
+    return varied(text, pairs, text in EXHAUSTIVE)
 
 
 @pytest.fixture(scope="module")

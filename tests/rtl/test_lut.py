@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from proof import PROVEN, prove
+from replays import Case, Mismatches, Replayed, Wrong, varied
 
 from hwexplore.pe import PE, Lut
 from hwexplore.rtl.lookup import FixedLookup
-from hwexplore.rtl.replay import Replay
 from hwexplore.rtl.simulator import Simulator
 from hwexplore.rtl.table import Table
-from hwexplore.rtl.vectors import EXHAUSTIVE_BITS, exhaustive_operands, join, random_operands, trace
-from hwexplore.rtl.verilog import convert, yosys
-
-Replayed = Callable[[Sequence[tuple[PE, pd.DataFrame]], Simulator], list[Replay]]
-Wrong = dict[str, pd.DataFrame]
-Mismatches = Callable[[dict[str, tuple[PE, pd.DataFrame]]], Wrong]
+from hwexplore.rtl.vectors import EXHAUSTIVE_BITS
 
 FIXED = [
     "lut(int2, int8, m=2, n=3)",
@@ -52,14 +45,10 @@ MORE = [
 ]
 
 
-def vectors(text: str, pairs: int) -> tuple[PE, pd.DataFrame]:
-    """Random operands with pauses and resets; then, of narrow formats, every pair of operands at full rate."""
+def vectors(text: str, pairs: int) -> Case:
+    """Random operands; then, of narrow formats, every pair of operands."""
     pe = PE.parse(text)
-    rng = np.random.default_rng(0)
-    traces = [trace(pe, *random_operands(pe, pairs, rng), rng)]
-    if pe.weight.element_bits + pe.activation.element_bits <= EXHAUSTIVE_BITS:
-        traces.append(trace(pe, *exhaustive_operands(pe), rng, full_rate=True))
-    return pe, join(traces)
+    return varied(text, pairs, pe.weight.element_bits + pe.activation.element_bits <= EXHAUSTIVE_BITS)
 
 
 @pytest.fixture(scope="module")
@@ -112,33 +101,24 @@ class LookedUp(wiring.Component):
 
 
 SUM = """\
-module sum(input [3:0] weight, input [15:0] activation, output [6:0] total);
+module definition(input [3:0] weight, input [15:0] activation, output [6:0] total);
   wire signed [6:0] a0 = $signed(activation[3:0]), a1 = $signed(activation[7:4]);
   wire signed [6:0] a2 = $signed(activation[11:8]), a3 = $signed(activation[15:12]);
   assign total = (weight[0] ? a0 : -a0) + (weight[1] ? a1 : -a1) + (weight[2] ? a2 : -a2) + {last};
 endmodule
 """
-PROOF = (
-    "read_verilog sum.v looked_up.v",
-    "proc; memory; opt",
-    "miter -equiv -flatten sum looked_up miter",
-    "hierarchy -top miter",
-    "sat -verify -prove trigger 0 miter",
-)
 
 
-def prove(last: str, folder: Path) -> str:
+def proof(last: str, folder: Path) -> str:
     pe = PE.parse("lut(bipolar1, int4, m=1, n=1, k=4, acc=int8)")
     assert isinstance(pe, Lut)
-    (folder / "sum.v").write_text(SUM.format(last=last), "utf-8")
-    (folder / "looked_up.v").write_text(convert(LookedUp(pe), "looked_up"), "utf-8")
-    return yosys(list(PROOF), folder)
+    return prove(SUM.format(last=last), LookedUp(pe), folder)
 
 
 def test_what_is_looked_up_is_the_sum_with_signs(tmp_path: Path) -> None:
-    assert "SAT proof finished - no model found: SUCCESS!" in prove("(weight[3] ? a3 : -a3)", tmp_path)
+    assert PROVEN in proof("(weight[3] ? a3 : -a3)", tmp_path)
 
 
 def test_another_sum_has_no_proof(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="proof did fail"):
-        prove("(weight[3] & weight[0] ? a3 : -a3)", tmp_path)
+        proof("(weight[3] & weight[0] ? a3 : -a3)", tmp_path)

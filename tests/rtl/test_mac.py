@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
-import pandas as pd
 import pytest
+from replays import Case, Mismatches, Replayed, Wrong, varied
 
 from hwexplore.pe import PE, Mac
-from hwexplore.rtl.replay import Replay
 from hwexplore.rtl.simulator import Simulator
-from hwexplore.rtl.vectors import EXHAUSTIVE_BITS, exhaustive_operands, join, random_operands, trace
-
-Replayed = Callable[[Sequence[tuple[PE, pd.DataFrame]], Simulator], list[Replay]]
-Wrong = dict[str, pd.DataFrame]
-Mismatches = Callable[[dict[str, tuple[PE, pd.DataFrame]]], Wrong]
+from hwexplore.rtl.vectors import EXHAUSTIVE_BITS
 
 INTEGER = [
     "mac(int8, int8, acc=int32)",
@@ -57,15 +50,11 @@ MORE = [
 ]
 
 
-def vectors(text: str, pairs: int) -> tuple[Mac, pd.DataFrame]:
-    """Random operands with pauses and resets; then, of narrow formats, every pair of operands at full rate."""
+def vectors(text: str, pairs: int) -> Case:
+    """Random operands; then, of narrow formats, every pair of operands."""
     pe = PE.parse(text)
     assert isinstance(pe, Mac)
-    rng = np.random.default_rng(0)
-    traces = [trace(pe, *random_operands(pe, pairs, rng), rng)]
-    if pe.weight.element_bits + pe.activation.element_bits <= EXHAUSTIVE_BITS:
-        traces.append(trace(pe, *exhaustive_operands(pe), rng, full_rate=True))
-    return pe, join(traces)
+    return varied(text, pairs, pe.weight.element_bits + pe.activation.element_bits <= EXHAUSTIVE_BITS)
 
 
 @pytest.fixture(scope="module")

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import reduce
 
 import numpy as np
 import pandas as pd
 import pytest
+from replays import Case, Mismatches, Replayed, Wrong
 
 from hwexplore.pe import PE
 from hwexplore.rtl.core import build
-from hwexplore.rtl.replay import Replay
 from hwexplore.rtl.simulator import Simulator
 from hwexplore.rtl.vectors import exhaustive_operands, join, random_operands, trace
 from hwexplore.rtl.verilog import convert
-
-Replayed = Callable[[Sequence[tuple[PE, pd.DataFrame]], Simulator], list[Replay]]
-Wrong = dict[str, pd.DataFrame]
-Mismatches = Callable[[dict[str, tuple[PE, pd.DataFrame]]], Wrong]
 
 TEXTS = [
     "multi(int8, int8, acc=int32)",
@@ -38,7 +33,7 @@ PAIRS = 4096
 """Operand pairs of a mode up to which all are replayed by default, and of all 8-bit modes of the first units."""
 
 
-def vectors(text: str, pairs: int, every_pair: int = 1 << 16) -> tuple[PE, pd.DataFrame]:
+def vectors(text: str, pairs: int, every_pair: int = 1 << 16) -> Case:
     """In each mode random operands with pauses and resets; then every pair of operands, without resets in between."""
     pe = PE.parse(text)
     rng = np.random.default_rng(0)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
+from proof import PROVEN, prove
+from replays import Case, Mismatches, Replayed, Wrong, varied
 
 from hwexplore.pe import PE, ShiftAdd
-from hwexplore.rtl.replay import Replay
 from hwexplore.rtl.shift_add_multiplier import FixedShiftAddMultiplier
 from hwexplore.rtl.simulator import Simulator
-from hwexplore.rtl.vectors import exhaustive_operands, join, random_operands, trace
-from hwexplore.rtl.verilog import convert, yosys
-
-Replayed = Callable[[Sequence[tuple[PE, pd.DataFrame]], Simulator], list[Replay]]
-Wrong = dict[str, pd.DataFrame]
-Mismatches = Callable[[dict[str, tuple[PE, pd.DataFrame]]], Wrong]
+from hwexplore.rtl.vectors import join
+from hwexplore.rtl.verilog import convert
 
 TEXTS = [
     "shift_add(int4, int8, group=128)",
@@ -46,15 +41,11 @@ MORE = [
 EXHAUSTIVE_GROUP = 5
 
 
-def vectors(text: str, pairs: int) -> tuple[PE, pd.DataFrame]:
-    """Random operands with pauses and resets; then, in small groups, every pair of narrow operands at full rate."""
+def vectors(text: str, pairs: int) -> Case:
+    """Random operands; then, in small groups, every pair of narrow operands."""
     pe = PE.parse(text)
     assert isinstance(pe, ShiftAdd)
-    rng = np.random.default_rng(0)
-    traces = [trace(pe, *random_operands(pe, pairs, rng), rng)]
-    if pe.group <= EXHAUSTIVE_GROUP and pe.activation.element_bits <= 8:
-        traces.append(trace(pe, *exhaustive_operands(pe), rng, full_rate=True))
-    return pe, join(traces)
+    return varied(text, pairs, pe.group <= EXHAUSTIVE_GROUP and pe.activation.element_bits <= 8)
 
 
 @pytest.fixture(scope="module")
@@ -102,39 +93,29 @@ DEFINITIONS = {
     ("ternary", "int8"): "weight == 2 ? 0 : $signed(weight) * $signed(activation)",
     ("e2m0", "int8"): "weight[1:0] == 0 ? 0 : (weight[2] ? -1 : 1) * $signed(activation) * (1 << (weight[1:0] - 1))",
 }
-PROOF = (
-    "read_verilog definition.v product.v",
-    "proc; memory; opt",
-    "miter -equiv -flatten definition product miter",
-    "hierarchy -top miter",
-    "sat -verify -prove trigger 0 miter",
-)
 
 
-def prove(weight: str, activation: str, definition: str, folder: Path) -> str:
+def proof(weight: str, activation: str, definition: str, folder: Path) -> str:
     pe = PE.parse(f"shift_add({weight}, {activation})")
     assert isinstance(pe, ShiftAdd)
     product = FixedShiftAddMultiplier(weight=pe.recoded_weight, activation=pe.activation_port)
     bits = [pe.weight.element_bits, pe.activation.element_bits, len(product.product)]
-    (folder / "definition.v").write_text(
+    text = (
         f"module definition(input [{bits[0] - 1}:0] weight, input [{bits[1] - 1}:0] activation,"
-        f" output signed [{bits[2] - 1}:0] product); assign product = {definition}; endmodule",
-        "utf-8",
+        f" output signed [{bits[2] - 1}:0] product); assign product = {definition}; endmodule"
     )
-    (folder / "product.v").write_text(convert(product, "product"), "utf-8")
-    return yosys(list(PROOF), folder)
+    return prove(text, product, folder)
 
 
 @pytest.mark.parametrize(("weight", "activation"), DEFINITIONS)
 def test_products_are_those_of_their_definition(weight: str, activation: str, tmp_path: Path) -> None:
-    proof = prove(weight, activation, DEFINITIONS[weight, activation], tmp_path)
-    assert "SAT proof finished - no model found: SUCCESS!" in proof
+    assert PROVEN in proof(weight, activation, DEFINITIONS[weight, activation], tmp_path)
 
 
 def test_one_wrong_product_has_no_proof(tmp_path: Path) -> None:
     wrong = "weight == 3 && activation == 77 ? 0 : $signed(weight) * $signed(activation)"
     with pytest.raises(RuntimeError, match="proof did fail"):
-        prove("int3", "int8", wrong, tmp_path)
+        proof("int3", "int8", wrong, tmp_path)
 
 
 def test_products_have_no_multiplier() -> None:
