@@ -108,13 +108,17 @@ class PE(ABC):
     def latency_cycles(self) -> int:
         """Clock edges from the last operands of a tile to its sums in the accumulators."""
 
-    @abstractmethod
     def accepts(self, weight: Format, activation: Format, terms: int) -> bool:
         """Whether the PE can sum ``terms`` products of operands of these formats without changing their values."""
+        fits = self.weight_port.accepts(weight) and self.activation_port.accepts(activation)
+        return fits and self.accumulator.takes(terms)
 
-    @abstractmethod
     def is_exact(self, weight: Format, activation: Format, terms: int) -> bool:
         """Whether sums of ``terms`` products of accepted operands of these formats are exact, whatever their values."""
+        if self.accumulator.kind == "float":
+            return False
+        reach = terms * self.weight_port.steps(weight) * self.activation_port.steps(activation)
+        return reach >> (self.accumulator_bits - 1) == 0
 
     @abstractmethod
     def golden(self, weights: Codes | Encoded, activations: Codes | Encoded) -> Codes:

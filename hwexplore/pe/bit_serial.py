@@ -112,12 +112,6 @@ class BitSerial(PE):
     def accumulator_bits(self) -> int:
         return self.mac.accumulator_bits
 
-    def accepts(self, weight: Format, activation: Format, terms: int) -> bool:
-        return self.mac.accepts(weight, activation, terms)
-
-    def is_exact(self, weight: Format, activation: Format, terms: int) -> bool:
-        return self.mac.is_exact(weight, activation, terms)
-
     def golden(self, weights: Codes | Encoded, activations: Codes | Encoded) -> Codes:
         return self.mac.golden(weights, activations)
 

@@ -207,10 +207,6 @@ class Dot(PE):
         )
         return fits and self.accumulator.takes(terms)
 
-    def is_exact(self, weight: Format, activation: Format, terms: int) -> bool:
-        reach = terms * self.weight_port.steps(weight) * self.activation_port.steps(activation)
-        return self.accumulator.format is None and reach >> (self.accumulator_bits - 1) == 0
-
     def golden(self, weights: Codes | Encoded, activations: Codes | Encoded) -> Codes:
         w, w_scales = self._elements(weights, self.weight)
         a, a_scales = self._elements(activations, self.activation)

@@ -213,10 +213,6 @@ class Lut(PE):
         """The odd numbers q' that ``weights`` are read as."""
         return weights if self.offset is None else 2 * weights - self.offset
 
-    def accepts(self, weight: Format, activation: Format, terms: int) -> bool:
-        fits = self.weight_port.accepts(weight) and self.activation_port.accepts(activation)
-        return fits and self.accumulator.takes(terms)
-
     def is_exact(self, weight: Format, activation: Format, terms: int) -> bool:
         if self.accumulator.kind == "float" or not isinstance(weight, Integer):
             return False

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore.errors import InputError, unknown
-from hwexplore.formats import Encoded, Format, Integer
+from hwexplore.formats import Encoded, Integer
 from hwexplore.pe.accumulator import Accumulator
 from hwexplore.pe.arguments import Arguments
 from hwexplore.pe.arithmetic import exact_sums, saturating_accumulation, signed, wrap
@@ -168,14 +168,6 @@ class Multi(PE):
     @property
     def accumulator_bits(self) -> int:
         return self.accumulator.bits(self.largest_product)
-
-    def accepts(self, weight: Format, activation: Format, terms: int) -> bool:
-        fits = self.weight_port.accepts(weight) and self.activation_port.accepts(activation)
-        return fits and self.accumulator.takes(terms)
-
-    def is_exact(self, weight: Format, activation: Format, terms: int) -> bool:
-        reach = terms * self.weight_port.steps(weight) * self.activation_port.steps(activation)
-        return reach >> (self.accumulator_bits - 1) == 0
 
     def golden(self, weights: Codes | Encoded, activations: Codes | Encoded) -> Codes:
         weights, activations = matrices(weights, activations)

@@ -145,9 +145,6 @@ class ShiftAdd(PE):
         fits = weight == self.weight if isinstance(weight, Scaled) else self.weight_port.accepts(weight)
         return fits and self.activation_port.accepts(activation)
 
-    def is_exact(self, weight: Format, activation: Format, terms: int) -> bool:
-        return False
-
     def golden(self, weights: Codes | Encoded, activations: Codes | Encoded) -> Codes:
         weights = self._scaled(weights)
         w, a = matrices(weights.codes, activations)
