@@ -1,10 +1,12 @@
 """Cost of the hardware primitives in a standard-cell library.
 
-`python -m hwexplore.calibration.primitives` prints the `[primitives.*]` tables of `models/technologies/nangate45.toml`.
+`python -m hwexplore.calibration.primitives LIBERTY...` prints the `[primitives.*]` tables of a technology; without a
+library, those of `models/technologies/nangate45.toml`.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
@@ -13,22 +15,11 @@ from pathlib import Path
 from statistics import fmean
 
 from hwexplore.calibration.boolean import evaluate
+from hwexplore.calibration.composites import COMPOSITES, FUNCTIONS, Cost, composite, with_inverters
 from hwexplore.calibration.liberty import Group, Library, read_liberty
 from hwexplore.errors import InputError
 
-__all__ = ["FUNCTIONS", "OperatingPoint", "characterise", "nangate45", "operating_point"]
-
-FUNCTIONS = {
-    "inverter": ("!a",),
-    "nand2": ("!(a b)",),
-    "and2": ("a b",),
-    "or2": ("a + b",),
-    "xor2": ("a ^ b",),
-    "mux2": ("a c' + b c",),
-    "half_adder": ("a ^ b", "a b"),
-    "full_adder": ("a ^ b ^ c", "a b + a c + b c"),
-}
-"""Combinational primitives by the functions of their outputs: sum before carry."""
+__all__ = ["OperatingPoint", "characterise", "nangate45", "operating_point"]
 
 _EDGES = ("rise_power", "fall_power")
 
@@ -76,7 +67,7 @@ def operating_point(library: Library, fanout: int = 2) -> OperatingPoint:
     return point
 
 
-def characterise(library: Library, point: OperatingPoint) -> dict[str, dict[str, float | str]]:
+def characterise(library: Library, point: OperatingPoint) -> dict[str, Cost]:
     """Cell and cost of each primitive: the smallest cell with exactly its outputs, at one slew and load.
 
     - `area_um2`, `leakage_uw`: of the cell; leakage is the mean over its states.
@@ -89,15 +80,34 @@ def characterise(library: Library, point: OperatingPoint) -> dict[str, dict[str,
       a change (both edges, and the clock pin's capacitance), `energy_pj` what a cycle costs more in which data and
       output change once.
 
+    Where a library has no such cell, the smallest of two substitutes is priced: a cell with the inverted outputs and
+    an inverter behind each, or the gates of `COMPOSITES`. A flip-flop without reset that is missing is one whose
+    asynchronous set and reset stay inactive, or one with an inverted output and an inverter behind it.
+
     Transitions of an input that leave the output as it was are not priced.
     """
-    return {name: _combinational(library, name, point) for name in FUNCTIONS} | {
-        "flip_flop": _flip_flop(library, point)
-    }
+    costs: dict[str, Cost] = {}
+    for name in FUNCTIONS:
+        costs[name] = _combinational(library, name, point, costs)
+    return costs | {"flip_flop": _flip_flop(library, point, costs["inverter"])}
 
 
-def _combinational(library: Library, name: str, point: OperatingPoint) -> dict[str, float | str]:
-    cell = _gate(library, name)
+def _combinational(library: Library, name: str, point: OperatingPoint, costs: dict[str, Cost]) -> Cost:
+    """Cost of a primitive, given those of the ones before it."""
+    if (cell := _find(library, name)) is not None:
+        return _cell(library, cell, name, point)
+    substitutes = []
+    if name != "inverter" and (cell := _find(library, name, inverted=True)) is not None:
+        outputs = len(FUNCTIONS[name])
+        substitutes.append(with_inverters(_cell(library, cell, name, point, inverted=True), costs["inverter"], outputs))
+    if name in COMPOSITES:
+        substitutes.append(composite(name, costs))
+    if not substitutes:
+        raise _missing(library, name)
+    return min(substitutes, key=lambda cost: float(cost["area_um2"]))
+
+
+def _cell(library: Library, cell: Group, name: str, point: OperatingPoint, *, inverted: bool = False) -> Cost:
     inputs, outputs = _inputs(cell), _outputs(cell)
     internal_fj = fmean(_internal_fj(library, pin, point) for pin in outputs)
     cost = _static(library, cell) | {
@@ -105,7 +115,7 @@ def _combinational(library: Library, name: str, point: OperatingPoint) -> dict[s
         "delay_ps": max(_delay_ps(library, pin.all("timing"), point) for pin in outputs),
     }
     if name == "full_adder":
-        carry_table = _truth_table(FUNCTIONS[name][1], "abc")
+        carry_table = tuple(value != inverted for value in _truth_table(FUNCTIONS[name][1], "abc"))
         total, carry = sorted(outputs, key=lambda pin: _pin_table(pin, inputs) == carry_table)
         cost["delay_ps"] = _delay_ps(library, total.all("timing"), point)
         cost["carry_delay_ps"] = min(
@@ -115,23 +125,39 @@ def _combinational(library: Library, name: str, point: OperatingPoint) -> dict[s
     return cost
 
 
-def _flip_flop(library: Library, point: OperatingPoint) -> dict[str, float | str]:
-    cell = _smallest(library, "flip_flop", _is_flip_flop)
+def _flip_flop(library: Library, point: OperatingPoint, inverter: Cost) -> Cost:
+    cell = _smallest(library, lambda cell: _is_flip_flop(cell, asynchronous=False)) or _smallest(
+        library, lambda cell: _is_flip_flop(cell, asynchronous=True)
+    )
+    if cell is None:
+        raise _missing(library, "flip_flop")
     (state,) = cell.all("ff")
     pins = {pin.name: pin for pin in cell.all("pin")}
-    clock, data = pins[state.text("clocked_on")], pins[state.text("next_state")]
+    clock = pins[state.text("clocked_on")]
+    data = pins[state.text("next_state").removeprefix("!")]
+    stores_inverse = state.text("next_state") != data.name
+    controls = [pin.name for pin in _inputs(cell) if pin.name not in (clock.name, data.name)]
+    inactive = next(
+        levels
+        for row in product((False, True), repeat=len(controls))
+        if not any(
+            evaluate(state.text(kind, "0"), levels := dict(zip(controls, row, strict=True)))
+            for kind in ("clear", "preset")
+        )
+    )
     outputs = _outputs(cell)
+
+    def pins_when(stored: bool) -> dict[str, bool]:
+        """State and outputs of the cell that stores a value."""
+        states = dict(zip(state.arguments, (stored, not stored), strict=True))
+        return states | {output.name: evaluate(output.text("function"), states) for output in outputs}
 
     def hidden_fj(pin: Group, edge: str, *, changing: bool) -> float:
         """Internal energy of an input's edge with the clock low, mean over both stored values."""
         energies = []
         for stored in (False, True):
-            known = {clock.name: False, data.name: stored != changing} | {
-                output.name: evaluate(
-                    output.text("function"), dict(zip(state.arguments, (stored, not stored), strict=True))
-                )
-                for output in outputs
-            }
+            known = inactive | pins_when(stored)
+            known |= {clock.name: False, data.name: stored != (changing != stores_inverse)}
             groups = [group for group in pin.all("internal_power") if evaluate(group.text("when", "1"), known)]
             energies.append(_edge_fj(library, groups, edge, point))
         return fmean(energies)
@@ -139,7 +165,7 @@ def _flip_flop(library: Library, point: OperatingPoint) -> dict[str, float | str
     idle_rise_fj = hidden_fj(clock, "rise_power", changing=False)
     idle_fall_fj = hidden_fj(clock, "fall_power", changing=False)
     data_fj = fmean(hidden_fj(data, edge, changing=False) for edge in _EDGES)
-    output_fj = sum(_internal_fj(library, pin, point) for pin in outputs)
+    output_fj = sum(_internal_fj(library, pin, point, related=clock.name) for pin in outputs)
     rise_fj = output_fj + hidden_fj(clock, "rise_power", changing=True)
     setups = [
         table
@@ -148,16 +174,19 @@ def _flip_flop(library: Library, point: OperatingPoint) -> dict[str, float | str
         for kind in ("rise_constraint", "fall_constraint")
         for table in arc.all(kind)
     ]
-    return _static(library, cell) | {
+    arcs = [arc for arc in outputs[0].all("timing") if arc.text("related_pin") == clock.name]
+    cost = _static(library, cell) | {
         "energy_pj": 1e-3 * (rise_fj - idle_rise_fj + data_fj + library.charge_fj(point.load_ff) / 2),
         "clock_pj": 1e-3
         * (idle_rise_fj + idle_fall_fj + library.charge_fj(clock.number("capacitance") * library.load_ff)),
-        "delay_ps": _delay_ps(library, outputs[0].all("timing"), point),
+        "delay_ps": _delay_ps(library, arcs, point),
         "setup_ps": library.time_ps * max(_lookup(library, table, point) for table in setups),
     }
+    holds_data = any(pins_when(True)[output.name] != stores_inverse for output in outputs)
+    return cost if holds_data else with_inverters(cost, inverter)
 
 
-def _static(library: Library, cell: Group) -> dict[str, float | str]:
+def _static(library: Library, cell: Group) -> Cost:
     states = cell.all("leakage_power")
     if states:
         leakage = sum(state.number("value") for state in states) / len({state.text("when", "") for state in states})
@@ -176,14 +205,15 @@ def _delay_ps(library: Library, arcs: Iterable[Group], point: OperatingPoint) ->
     return library.time_ps * max(map(arc_delay, arcs))
 
 
-def _internal_fj(library: Library, output: Group, point: OperatingPoint) -> float:
-    """Internal energy of one transition of an output: mean over its arcs and both edges.
+def _internal_fj(library: Library, output: Group, point: OperatingPoint, related: str = "") -> float:
+    """Internal energy of one transition of an output: mean over its arcs (or those of one input) and both edges.
 
     Arcs of one input and state are one event; libraries give several for it, one per supply rail, and they add up.
     """
     events: dict[tuple[str, str], list[Group]] = {}
     for group in output.all("internal_power"):
-        events.setdefault((group.text("related_pin"), group.text("when", "")), []).append(group)
+        if related in ("", group.text("related_pin")):
+            events.setdefault((group.text("related_pin"), group.text("when", "")), []).append(group)
     return fmean(_edge_fj(library, groups, edge, point) for groups in events.values() for edge in _EDGES)
 
 
@@ -192,14 +222,31 @@ def _edge_fj(library: Library, groups: Iterable[Group], edge: str, point: Operat
 
 
 def _lookup(library: Library, table: Group, point: OperatingPoint) -> float:
-    return library.lookup(table, slew_ps=point.slew_ps, load_ff=point.load_ff)
+    """A table's value; at its smallest load where that is above the operating point's."""
+    loads = library.axes(table).get("total_output_net_capacitance") if table.name in library.templates else None
+    load_ff = point.load_ff if loads is None else max(point.load_ff, float(loads[0]))
+    return library.lookup(table, slew_ps=point.slew_ps, load_ff=load_ff)
 
 
 def _gate(library: Library, primitive: str) -> Group:
-    """The smallest cell whose outputs are exactly the primitive's functions, whatever the names of its pins."""
+    """The smallest cell that is the primitive; InputError without one."""
+    cell = _find(library, primitive)
+    if cell is None:
+        raise _missing(library, primitive)
+    return cell
+
+
+def _find(library: Library, primitive: str, *, inverted: bool = False) -> Group | None:
+    """The smallest cell whose outputs are exactly the primitive's functions, whatever the names of its pins.
+
+    `inverted` looks for the complement of every output.
+    """
     functions = FUNCTIONS[primitive]
     names = sorted(set("abc").intersection("".join(functions)))
-    tables = [{_truth_table(function, order) for function in functions} for order in permutations(names)]
+    tables = [
+        {tuple(value != inverted for value in _truth_table(function, order)) for function in functions}
+        for order in permutations(names)
+    ]
 
     def matches(cell: Group) -> bool:
         inputs, outputs = _inputs(cell), _outputs(cell)
@@ -211,28 +258,38 @@ def _gate(library: Library, primitive: str) -> Group:
             and {_pin_table(pin, inputs) for pin in outputs} in tables
         )
 
-    return _smallest(library, primitive, matches)
+    return _smallest(library, matches)
 
 
-def _is_flip_flop(cell: Group) -> bool:
-    """Whether a cell only stores one input at the rising edge of another: no reset, enable or scan."""
+def _is_flip_flop(cell: Group, *, asynchronous: bool) -> bool:
+    """Whether a cell only stores one input, or its inverse, at the rising edge of another: no enable or scan.
+
+    `asynchronous` allows further inputs that set or clear it.
+    """
     inputs = {pin.name for pin in _inputs(cell)}
-    return any({state.text("clocked_on", ""), state.text("next_state", "")} == inputs for state in cell.all("ff"))
+    return any(
+        len({clock := state.text("clocked_on", ""), data := state.text("next_state", "").removeprefix("!")}) == 2
+        and {clock, data} <= inputs
+        and (asynchronous or len(inputs) == 2)
+        and all(any(pin in state.text(kind, "") for kind in ("clear", "preset")) for pin in inputs - {clock, data})
+        for state in cell.all("ff")
+    )
 
 
-def _smallest(library: Library, primitive: str, matches: Callable[[Group], bool]) -> Group:
-    """The smallest matching cell that may be used and has timing and power."""
+def _smallest(library: Library, matches: Callable[[Group], bool]) -> Group | None:
+    """The smallest matching cell that may be used, isolates no power domain, and has timing and power."""
 
     def usable(cell: Group) -> bool:
-        return cell.text("dont_use", "false") != "true" and all(
+        return not any(cell.text(bar, "false") == "true" for bar in ("dont_use", "is_isolation_cell")) and all(
             pin.all("timing") and pin.all("internal_power") for pin in _outputs(cell)
         )
 
     cells = (cell for cell in library.cells.values() if usable(cell) and matches(cell))
-    found = min(cells, key=lambda cell: cell.number("area"), default=None)
-    if found is None:
-        raise InputError(f"library {library.name} has no characterised cell that is a plain {primitive}")
-    return found
+    return min(cells, key=lambda cell: cell.number("area"), default=None)
+
+
+def _missing(library: Library, primitive: str) -> InputError:
+    return InputError(f"library {library.name} has no characterised cell that is a plain {primitive}")
 
 
 def _inputs(cell: Group) -> list[Group]:
@@ -252,13 +309,14 @@ def _truth_table(function: str, pins: Sequence[str]) -> tuple[bool, ...]:
     return tuple(evaluate(function, dict(zip(pins, row, strict=True))) for row in rows)
 
 
-def main() -> None:
-    """Print the primitives of nangate45 as TOML."""
-    library = read_liberty(nangate45())
+def main(*paths: str) -> None:
+    """Print the primitives of a library, by default of nangate45, as TOML."""
+    library = read_liberty(*(paths or (nangate45(),)))
     point = operating_point(library)
+    wire = f" and {library.wire_ff(2):.3g} fF of wire" if library.default_wire_load else ""
     print(
         f"# characterised at input slew {point.slew_ps:.3g} ps, output load {point.load_ff:.3g} fF "
-        f"(two NAND2 inputs and {library.wire_ff(2):.3g} fF of wire)"
+        f"(two NAND2 inputs{wire})"
     )
     for name, cost in characterise(library, point).items():
         print(f"\n[primitives.{name}]")
@@ -268,4 +326,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -154,10 +154,19 @@ def list_technologies(json: Json = False) -> None:
     """List the technologies. Example: hwexplore technology list"""
     loaded = [technologies.load(name) for name in technologies.names()]
     rows = [
-        {"name": t.name, "nm": t.node_nm, "V": t.voltage, "C": t.temperature_c, "description": t.description}
+        {
+            "name": t.name,
+            "nm": t.node_nm,
+            "V": t.voltage,
+            "C": t.temperature_c,
+            "scaled from": t.scalings[0].base if t.scalings else None,
+            "SRAM": t.sram_law.name,
+            "SRAM scaled from": t.sram_law.scalings[0].base if t.sram_law.scalings else None,
+            "description": t.description,
+        }
         for t in loaded
     ]
-    _print(rows, "technologies", json)
+    _print(rows, "technologies: supply of the logic, temperature of all leakage", json)
 
 
 @nodes.command("show")
@@ -170,7 +179,7 @@ def show_technology(name: str, json: Json = False) -> None:
         return
     _print(
         [{"name": r.name, "value": r.value, "unit": r.unit, "spread": r.spread, "source": r.source} for r in rows],
-        node.description,
+        f"{node.description}: logic at {node.voltage:g} V, all leakage at {node.temperature_c:g} C",
         json,
     )
     for key, text in node.sources.items():

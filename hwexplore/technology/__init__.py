@@ -1,13 +1,16 @@
 """What hardware costs: priced primitives, SRAM, DRAM; every figure with its source and its uncertainty."""
 
 from hwexplore.technology.bill import PRIMITIVES, Bill, Item, Stage
+from hwexplore.technology.catalog import load, names
 from hwexplore.technology.coefficients import Coefficient, coefficients
 from hwexplore.technology.interval import Interval
 from hwexplore.technology.memory import Dram, Sram, SramLaw
-from hwexplore.technology.technology import DRAWS, Price, Primitive, Technology, VectorUnit, load, names
+from hwexplore.technology.scaling import Scaling
+from hwexplore.technology.technology import DRAWS, FACTORS, Price, Primitive, Technology, VectorUnit
 
 __all__ = [
     "DRAWS",
+    "FACTORS",
     "PRIMITIVES",
     "Bill",
     "Coefficient",
@@ -16,6 +19,7 @@ __all__ = [
     "Item",
     "Price",
     "Primitive",
+    "Scaling",
     "Sram",
     "SramLaw",
     "Stage",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from hwexplore.technology.scaling import Scaling
 from hwexplore.technology.technology import Technology
 
 __all__ = ["Coefficient", "coefficients"]
@@ -21,11 +22,31 @@ class Coefficient:
     source: str
 
 
-UNITS = {"um2": "um2", "pj": "pJ", "ps": "ps", "uw": "uW", "mw": "mW", "ns": "ns", "mm2": "mm2", "w": "W"}
+UNITS = {"um2": "um2", "pj": "pJ", "ps": "ps", "uw": "uW"}
 
 
 def coefficients(technology: Technology) -> Iterator[Coefficient]:
-    """Every coefficient of ``technology``, in the order of its file."""
+    """Every coefficient of ``technology``: its scaling, logic, SRAM, supply voltage, vector unit, DRAM."""
+    yield from _scalings("", technology.scalings)
+    yield from _primitives(technology)
+    yield from _sram(technology)
+    yield from _voltage(technology)
+    yield from _vector_unit(technology)
+    yield from _drams(technology)
+
+
+def _scalings(prefix: str, scalings: Sequence[Scaling]) -> Iterator[Coefficient]:
+    for by in scalings:
+        for field in ("area", "energy", "delay", "leakage"):
+            yield Coefficient(f"{prefix}{field} over {by.base}", getattr(by, field), "", "", by.sources[field])
+
+
+def _origin(scalings: Sequence[Scaling]) -> str:
+    return f"; scaled from {scalings[0].base}" if scalings else ""
+
+
+def _primitives(technology: Technology) -> Iterator[Coefficient]:
+    origin = _origin(technology.scalings)
     for name, primitive in technology.primitives.items():
         kind = "register" if name == "flip_flop" else "logic"
         source = f"{primitive.source}: {primitive.cell}" if primitive.cell else primitive.source
@@ -39,34 +60,50 @@ def coefficients(technology: Technology) -> Iterator[Coefficient]:
             ("leakage_uw", "leakage"),
         ):
             if value := getattr(primitive, field):
-                yield Coefficient(f"{name}.{field}", value, UNITS[field.rpartition("_")[2]], spread, source)
+                yield Coefficient(f"{name}.{field}", value, UNITS[field.rpartition("_")[2]], spread, source + origin)
+
+
+def _sram(technology: Technology) -> Iterator[Coefficient]:
     law = technology.sram_law
+    yield from _scalings("sram.", law.scalings)
     terms = ("1", "s", "s^2", "w", "s w")
+    spreads = {"area": "sram_area", "leakage": "sram_leakage", "access": "sram_delay"}
     for quantity, values in law.coefficients.items():
         residual = law.residual[quantity]
         source = f"{law.source}: residual {residual['rms_percent']:g} % rms, {residual['worst_percent']:g} % worst"
-        spread = {"area": "sram_area", "leakage": "leakage", "access": "delay"}.get(
-            quantity.partition("_")[0], "sram_energy"
-        )
         for term, value in zip(terms, values, strict=True):
             yield Coefficient(f"sram.log2_{quantity} [{term}]", value, "", "", source)
-        yield Coefficient(f"sram.{quantity} anchor", law.anchor[quantity], "", spread, law.anchor_source)
-    voltage = technology.voltage_law
-    for field, unit_name, polynomial in (("delay_ps", "ps", voltage.delay_ps), ("energy_fj", "fJ", voltage.energy_fj)):
+        spread = spreads.get(quantity.partition("_")[0], "sram_energy")
+        source = law.anchor_source + _origin(law.scalings)
+        yield Coefficient(f"sram.{quantity} anchor", law.anchor[quantity], "", spread, source)
+
+
+def _voltage(technology: Technology) -> Iterator[Coefficient]:
+    law = technology.voltage_law
+    if law is None:
+        return
+    for field, unit, polynomial in (("delay_ps", "ps", law.delay_ps), ("energy_fj", "fJ", law.energy_fj)):
         for power, value in enumerate(polynomial):
-            yield Coefficient(f"voltage_law.{field} [V^{power}]", value, f"{unit_name}/V^{power}", "", voltage.source)
-    yield Coefficient("voltage_law.nominal_delay_ps", voltage.nominal_delay_ps, "ps", "", voltage.source)
+            yield Coefficient(f"voltage_law.{field} [V^{power}]", value, f"{unit}/V^{power}", "", law.source)
+    if law.nominal_delay_ps is not None:
+        yield Coefficient("voltage_law.nominal_delay_ps", law.nominal_delay_ps, "ps", "", law.source)
+
+
+def _vector_unit(technology: Technology) -> Iterator[Coefficient]:
     unit = technology.vector_unit
+    source = unit.source + _origin(technology.scalings)
     for field, spread in (("area_um2", "vector_area"), ("energy_pj", "vector_energy"), ("leakage_uw", "leakage")):
-        yield Coefficient(
-            f"vector_unit.{field}", getattr(unit, field), UNITS[field.rpartition("_")[2]], spread, unit.source
-        )
+        yield Coefficient(f"vector_unit.{field}", getattr(unit, field), UNITS[field.rpartition("_")[2]], spread, source)
+
+
+def _drams(technology: Technology) -> Iterator[Coefficient]:
     for name, dram in technology.drams.items():
-        for field, unit_name, spread in (
+        for field, unit, spread in (
             ("bandwidth_bytes_per_s", "B/s", ""),
             ("capacity_bytes", "B", ""),
             ("energy_pj_per_bit", "pJ/bit", "dram_energy"),
             ("area_mm2", "mm2", "dram_area"),
             ("static_w", "W", "dram_static"),
+            ("uncertainty", "", ""),
         ):
-            yield Coefficient(f"dram.{name}.{field}", getattr(dram, field), unit_name, spread, dram.sources[field])
+            yield Coefficient(f"dram.{name}.{field}", getattr(dram, field), unit, spread, dram.sources[field])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwexplore.errors import InputError
 from hwexplore.technology.interval import Interval
+from hwexplore.technology.scaling import Scaling
 
 __all__ = ["Dram", "Sram", "SramLaw"]
 
@@ -22,7 +23,8 @@ class SramLaw:
     """SRAM macros of one technology: log2 of each quantity is a polynomial in log2 of size_bytes, s, and word_bits, w.
 
     Coefficients are those of 1, s, s^2, w, s*w; ``anchor`` multiplies the polynomial by what real macros take more than
-    the sweep it was fitted to. All methods broadcast ``size_bytes`` and ``word_bits``.
+    the sweep it was fitted to; ``scalings`` are the steps from the law that was fitted, none for that one itself.
+    Leakage holds at ``temperature_c``. All methods broadcast ``size_bytes`` and ``word_bits``.
     """
 
     coefficients: dict[str, tuple[float, ...]]
@@ -32,6 +34,14 @@ class SramLaw:
     source: str
     anchor: Mapping[str, float] = field(default_factory=lambda: defaultdict(lambda: 1.0))
     anchor_source: str = ""
+    name: str = ""
+    temperature_c: float = 25
+    scalings: tuple[Scaling, ...] = ()
+
+    def scaled(self, *, area: float, energy: float, delay: float, leakage: float) -> SramLaw:
+        """The law with its areas, energies per access, access times and leakage multiplied."""
+        factor = {"area_um2": area, "read_pj": energy, "write_pj": energy, "leakage_mw": leakage, "access_ns": delay}
+        return replace(self, anchor={quantity: value * factor[quantity] for quantity, value in self.anchor.items()})
 
     def check(self, size_bytes: ArrayLike, word_bits: ArrayLike) -> None:
         """Raise InputError where a macro is outside the range that the law was fitted on."""
@@ -67,8 +77,9 @@ class Sram:
 class Dram:
     """One DRAM channel (or stack) with the interface it needs on the chip.
 
-    Energies are per bit read or written, ``area_mm2`` is the PHY and controller on our die, ``static_w`` the background
-    and refresh power of the devices behind the channel.
+    Energies are per bit read or written, ``area_mm2`` is the PHY on our die, ``static_w`` the background and refresh
+    power of the devices behind the channel. ``uncertainty`` says how many of the common spreads its figures deserve:
+    more than 1 where they are derived or recalled instead of measured.
     """
 
     name: str
@@ -77,4 +88,14 @@ class Dram:
     energy_pj_per_bit: float
     area_mm2: float
     static_w: float
-    sources: dict[str, str]
+    uncertainty: float
+    sources: Mapping[str, str]
+
+    def scaled(self, *, energy: float, area: float, static: float) -> Dram:
+        """The DRAM with its figures multiplied by the factors of the common spreads, as often as its uncertainty."""
+        return replace(
+            self,
+            energy_pj_per_bit=self.energy_pj_per_bit * energy**self.uncertainty,
+            area_mm2=self.area_mm2 * area**self.uncertainty,
+            static_w=self.static_w * static**self.uncertainty,
+        )

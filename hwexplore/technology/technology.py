@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache, cached_property
-from importlib.resources import files
-from typing import Any
+from functools import cached_property
 
 import numpy as np
-import tomllib
 from numpy.typing import ArrayLike
 
 from hwexplore.errors import InputError, unknown
-from hwexplore.technology.bill import PRIMITIVES, Bill, Stage
+from hwexplore.technology.bill import Bill, Stage
 from hwexplore.technology.interval import Interval
 from hwexplore.technology.memory import Dram, Sram, SramLaw
+from hwexplore.technology.scaling import Scaling
 from hwexplore.technology.voltage import VoltageLaw
 
-__all__ = ["DRAWS", "Price", "Primitive", "Technology", "VectorUnit", "load", "names"]
+__all__ = ["DRAWS", "FACTORS", "Price", "Primitive", "Technology", "VectorUnit"]
 
 DRAWS = 200
 """Joint draws of the coefficients behind every interval."""
+
+FACTORS = (
+    *("logic_area", "register_area", "logic_energy", "register_energy", "delay", "leakage"),
+    *("sram_area", "sram_energy", "sram_delay", "sram_leakage"),
+    *("dram_energy", "dram_area", "dram_static"),
+    *("vector_area", "vector_energy"),
+)
+"""The named factors that carry the spreads; a draw has one of each, which all designs share."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,15 @@ class VectorUnit:
     leakage_uw: float
     source: str
 
+    def scaled(self, *, energy: float, leakage: float, area: float = 1.0) -> VectorUnit:
+        """The lane with its area, energy and leakage multiplied."""
+        return replace(
+            self,
+            area_um2=self.area_um2 * area,
+            energy_pj=self.energy_pj * energy,
+            leakage_uw=self.leakage_uw * leakage,
+        )
+
 
 @dataclass(frozen=True)
 class Price:
@@ -83,7 +98,11 @@ class Price:
 
 @dataclass(frozen=True)
 class Technology:
-    """A process node: coefficients, their sources, and their log-normal spreads by named factor."""
+    """A process node: coefficients, their sources, and their log-normal spreads by named factor (``FACTORS``).
+
+    All leakage, of logic and memories, holds at ``temperature_c``. Without a published ``voltage_law`` there is only
+    the nominal voltage; ``scalings`` are the steps from the node that was measured, none for that one itself.
+    """
 
     name: str
     description: str
@@ -94,10 +113,11 @@ class Technology:
     sram_law: SramLaw
     drams: Mapping[str, Dram]
     vector_unit: VectorUnit
-    voltage_law: VoltageLaw
+    voltage_law: VoltageLaw | None
     spread: Mapping[str, float]
     spread_sources: Mapping[str, str]
     sources: Mapping[str, str]
+    scalings: tuple[Scaling, ...] = ()
 
     def price(self, bill: Bill) -> Price:
         """Area, energy per cycle, leakage and critical path of ``bill``."""
@@ -141,19 +161,25 @@ class Technology:
     def at(self, voltage: float) -> Technology:
         """This technology with its logic at another supply voltage; memories keep their own supply."""
         law = self.voltage_law
-        law.check(voltage)
         base = self.voltage
+        if law is None:
+            if voltage != base:
+                raise InputError(
+                    f"voltage = {voltage:g} V: there is no published voltage law for {self.name}; "
+                    f"accepted is its own {base:g} V"
+                )
+            return self
+        law.check(voltage)
         delay = law.delay_factor(voltage) / law.delay_factor(base)
         energy = law.energy_factor(voltage) / law.energy_factor(base)
         leakage = law.leakage_factor(voltage) / law.leakage_factor(base)
-        unit = self.vector_unit
         return replace(
             self,
             voltage=voltage,
             primitives={
                 name: p.scaled(energy=energy, delay=delay, leakage=leakage) for name, p in self.primitives.items()
             },
-            vector_unit=replace(unit, energy_pj=unit.energy_pj * energy, leakage_uw=unit.leakage_uw * leakage),
+            vector_unit=self.vector_unit.scaled(energy=energy, leakage=leakage),
         )
 
     def interval(self, quantity: Callable[[Technology], ArrayLike]) -> Interval:
@@ -162,92 +188,35 @@ class Technology:
 
     @cached_property
     def draws(self) -> tuple[Technology, ...]:
-        """``DRAWS`` copies of this technology with jointly drawn coefficients (fixed seed)."""
-        rng = np.random.default_rng(0)
-        sigma = np.array(list(self.spread.values()))
-        multipliers = np.exp(sigma * rng.standard_normal((DRAWS, len(sigma))))
-        return tuple(self._scaled(dict(zip(self.spread, row, strict=True))) for row in multipliers.tolist())
+        """``DRAWS`` copies of this technology with jointly drawn coefficients, seeded by the names of the factors."""
+        multipliers = [
+            np.exp(sigma * np.random.default_rng(list(factor.encode())).standard_normal(DRAWS)).tolist()
+            for factor, sigma in self.spread.items()
+        ]
+        return tuple(self._drawn(dict(zip(self.spread, row, strict=True))) for row in zip(*multipliers, strict=True))
 
-    def _scaled(self, factor: Mapping[str, float]) -> Technology:
-        def scaled(name: str, primitive: Primitive) -> Primitive:
+    def _drawn(self, factor: Mapping[str, float]) -> Technology:
+        delay, leakage = factor["delay"], factor["leakage"]
+
+        def drawn(name: str, primitive: Primitive) -> Primitive:
             kind = "register" if name == "flip_flop" else "logic"
             area, energy = factor[f"{kind}_area"], factor[f"{kind}_energy"]
-            return primitive.scaled(area=area, energy=energy, delay=factor["delay"], leakage=factor["leakage"])
+            return primitive.scaled(area=area, energy=energy, delay=delay, leakage=leakage)
 
-        sram_factor = {
-            "area_um2": factor["sram_area"],
-            "read_pj": factor["sram_energy"],
-            "write_pj": factor["sram_energy"],
-            "leakage_mw": factor["leakage"],
-            "access_ns": factor["delay"],
-        }
         return replace(
             self,
-            primitives={name: scaled(name, primitive) for name, primitive in self.primitives.items()},
-            sram_law=replace(
-                self.sram_law,
-                anchor={name: value * sram_factor[name] for name, value in self.sram_law.anchor.items()},
+            primitives={name: drawn(name, primitive) for name, primitive in self.primitives.items()},
+            sram_law=self.sram_law.scaled(
+                area=factor["sram_area"],
+                energy=factor["sram_energy"],
+                delay=factor["sram_delay"],
+                leakage=factor["sram_leakage"],
             ),
             drams={
-                name: replace(
-                    dram,
-                    energy_pj_per_bit=dram.energy_pj_per_bit * factor["dram_energy"],
-                    area_mm2=dram.area_mm2 * factor["dram_area"],
-                    static_w=dram.static_w * factor["dram_static"],
-                )
+                name: dram.scaled(energy=factor["dram_energy"], area=factor["dram_area"], static=factor["dram_static"])
                 for name, dram in self.drams.items()
             },
-            vector_unit=replace(
-                self.vector_unit,
-                area_um2=self.vector_unit.area_um2 * factor["vector_area"],
-                energy_pj=self.vector_unit.energy_pj * factor["vector_energy"],
-                leakage_uw=self.vector_unit.leakage_uw * factor["leakage"],
+            vector_unit=self.vector_unit.scaled(
+                area=factor["vector_area"], energy=factor["vector_energy"], leakage=leakage
             ),
         )
-
-
-def names() -> list[str]:
-    """The technologies that ship with hwexplore."""
-    folder = files("hwexplore.models") / "technologies"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-
-
-@cache
-def load(name: str) -> Technology:
-    """The technology called ``name``; every coefficient carries its source."""
-    if name not in names():
-        raise unknown("technology", name, names())
-    text = (files("hwexplore.models") / "technologies" / f"{name}.toml").read_text("utf-8")
-    return _from_table(tomllib.loads(text))
-
-
-def _from_table(table: Mapping[str, Any]) -> Technology:
-    primitives = {name: Primitive(**record) for name, record in table["primitives"].items()}
-    missing = [name for name in PRIMITIVES if name not in primitives]
-    if missing:
-        raise InputError(f"technology {table['name']} prices no {', '.join(missing)}")
-    sram = table["sram"]
-    quantities = [field.name for field in fields(Sram)]
-    return Technology(
-        name=table["name"],
-        description=table["description"],
-        node_nm=table["node_nm"],
-        voltage=table["voltage"],
-        temperature_c=table["temperature_c"],
-        primitives=primitives,
-        sram_law=SramLaw(
-            coefficients={quantity: tuple(sram[f"log2_{quantity}"]) for quantity in quantities},
-            size_bytes=tuple(sram["size_bytes"]),
-            word_bits=tuple(sram["word_bits"]),
-            residual=sram["residual"],
-            source=sram["source"],
-            anchor={quantity: sram["anchor"][quantity] for quantity in quantities},
-            anchor_source=sram["anchor"]["source"],
-        ),
-        drams={name: Dram(name=name, **record) for name, record in table["dram"].items()},
-        vector_unit=VectorUnit(**table["vector_unit"]),
-        voltage_law=VoltageLaw(**table["voltage_law"]),
-        spread={name: record["sigma"] for name, record in table["spread"].items()},
-        spread_sources={name: record["source"] for name, record in table["spread"].items()},
-        sources=table["sources"],
-    )

@@ -16,17 +16,17 @@ __all__ = ["VoltageLaw"]
 class VoltageLaw:
     """Polynomials in the supply voltage for an inverter's delay and energy; logic scales by their ratios to nominal.
 
-    ``delay_ps`` holds the coefficients of V^0, V^1, ... up to ``delay_until`` volts, from where delay falls linearly to
-    ``nominal_delay_ps`` at the highest of ``volts``, the range of validity; ``energy_fj`` holds over all of that range.
-    Leakage power is taken as proportional to the voltage, its least dependence.
+    ``delay_ps`` and ``energy_fj`` hold the coefficients of V^0, V^1, ... over ``volts``, the range of validity; where
+    ``delay_until`` is given, delay follows its polynomial only up to there and falls linearly to ``nominal_delay_ps``
+    at the highest voltage. Leakage power is taken as proportional to the voltage, its least dependence.
     """
 
     volts: tuple[float, float]
     delay_ps: Sequence[float]
-    delay_until: float
-    nominal_delay_ps: float
     energy_fj: Sequence[float]
     source: str
+    delay_until: float | None = None
+    nominal_delay_ps: float | None = None
 
     def check(self, volts: float) -> None:
         """Raise InputError outside the range of validity."""
@@ -37,9 +37,12 @@ class VoltageLaw:
 
     def delay_factor(self, volts: float) -> float:
         """Delay at ``volts`` over delay at the highest voltage."""
-        turn = float(np.polynomial.Polynomial(self.delay_ps)(min(volts, self.delay_until)))
-        delay = np.interp(volts, (self.delay_until, self.volts[1]), (turn, self.nominal_delay_ps))
-        return float(delay) / self.nominal_delay_ps
+        delay = np.polynomial.Polynomial(self.delay_ps)
+        if self.delay_until is None or self.nominal_delay_ps is None:
+            return float(delay(volts) / delay(self.volts[1]))
+        turn = float(delay(min(volts, self.delay_until)))
+        ends = turn, self.nominal_delay_ps
+        return float(np.interp(volts, (self.delay_until, self.volts[1]), ends)) / self.nominal_delay_ps
 
     def energy_factor(self, volts: float) -> float:
         """Energy per transition at ``volts`` over that at the highest voltage."""

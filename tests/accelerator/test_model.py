@@ -183,8 +183,8 @@ def test_no_pe_dequantizes_inside(space_of: Any, nangate45: Technology) -> None:
 
 def test_unknown_names(space_of: Any, nangate45: Technology) -> None:
     workload = product(8, 8, 8)
-    with pytest.raises(InputError, match="unknown DRAM 'hbm3'; did you mean hbm2"):
-        one(Problem(space_of(dram="hbm3"), workload, nangate45))
+    with pytest.raises(InputError, match="unknown DRAM 'hbm5'; did you mean hbm"):
+        one(Problem(space_of(dram="hbm5"), workload, nangate45))
     with pytest.raises(InputError, match="unknown fidelity 'rooflin'; did you mean roofline"):
         one(Problem(space_of(), workload, nangate45, "rooflin"))  # type: ignore[arg-type]
 

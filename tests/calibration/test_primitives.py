@@ -8,8 +8,14 @@ import pytest
 import tomllib
 
 from hwexplore.calibration import primitives
+from hwexplore.calibration.composites import FUNCTIONS
 from hwexplore.calibration.liberty import Library, read_liberty
-from hwexplore.calibration.primitives import FUNCTIONS, OperatingPoint, characterise, nangate45, operating_point
+from hwexplore.calibration.primitives import (
+    OperatingPoint,
+    characterise,
+    nangate45,
+    operating_point,
+)
 from hwexplore.errors import InputError
 from hwexplore.technology.bill import PRIMITIVES
 
@@ -172,17 +178,101 @@ def test_the_smallest_usable_cell_is_taken(tmp_path: Path) -> None:
         "latch": cell("LAT", 0.1, inputs("A"), "latch (IQ, IQN) { }", output("Y", "!A", known)),
         "reset": cell("DFR", 0.1, inputs("DKR"), state, output("Q", "IQ", clocked)),
         "filler": cell("FILL", 0.1),
+        "isolation": cell("ISO", 0.1, "is_isolation_cell : true;", inputs("A"), output("Y", "!A", known)),
     }
     small = library(tmp_path, rivals | LIBRARY)
     costs = characterise(small, operating_point(small))
     assert [cost["cell"] for cost in costs.values()] == ["IV", "ND", "AN", "OR", "XO", "MX", "HA", "FA", "DF"]
 
 
-@pytest.mark.parametrize("primitive", PRIMITIVES)
+@pytest.mark.parametrize("primitive", ["inverter", "or2", "xor2", "flip_flop"])
 def test_a_library_without_the_cell_says_so(tmp_path: Path, primitive: str) -> None:
     small = library(tmp_path, {name: text for name, text in LIBRARY.items() if name != primitive})
     with pytest.raises(InputError, match=f"library small has no characterised cell that is a plain {primitive}"):
         characterise(small, OperatingPoint(slew_ps=10, load_ff=5))
+
+
+def test_the_operating_point_needs_a_nand(tmp_path: Path) -> None:
+    small = library(tmp_path, {name: text for name, text in LIBRARY.items() if name != "nand2"})
+    with pytest.raises(InputError, match="library small has no characterised cell that is a plain nand2"):
+        operating_point(small)
+
+
+def without(folder: Path, *names: str, **others: str) -> dict[str, dict[str, float | str]]:
+    cells = {name: text for name, text in LIBRARY.items() if name not in names}
+    return characterise(library(folder, cells | others), OperatingPoint(slew_ps=10, load_ff=5))
+
+
+def test_composites_by_hand(tmp_path: Path) -> None:
+    costs = without(tmp_path, "mux2", "half_adder", "full_adder")
+    inverter, nand, xor, gate = (costs[name] for name in ("inverter", "nand2", "xor2", "and2"))
+    assert costs["mux2"] == {
+        "cell": "1 IV and 3 ND",
+        "area_um2": 1 + 3 * 2,
+        "leakage_uw": 2 + 3 * 1,
+        "delay_ps": 15 + 8 + 8,
+        # of random inputs the inverter and the output toggle every other cycle, the two gates 3 / 8
+        "energy_pj": pytest.approx((0.5 * inverter["energy_pj"] + (2 * 0.375 + 0.5) * nand["energy_pj"]) / 0.5),
+    }
+    assert costs["half_adder"]["area_um2"] == 4 + 3
+    assert costs["half_adder"]["delay_ps"] == 20
+    assert costs["half_adder"]["energy_pj"] == pytest.approx(
+        (0.5 * xor["energy_pj"] + 0.375 * gate["energy_pj"]) / (0.5 + 0.375)
+    )
+    adder = costs["full_adder"]
+    assert (adder["cell"], adder["area_um2"], adder["leakage_uw"]) == ("2 XO and 3 ND", 2 * 4 + 3 * 2, 5)
+    assert (adder["delay_ps"], adder["carry_delay_ps"]) == (1 + 1, 8 + 8)
+    assert adder["energy_pj"] == pytest.approx(xor["energy_pj"] + (2 * 0.375 + 0.5) * nand["energy_pj"])
+
+
+def test_the_smallest_substitute_is_taken(tmp_path: Path) -> None:
+    """An adder with inverted outputs and two inverters, where that is smaller than gates."""
+    inverting = cell(
+        "FN", 9, inputs("ABC"),
+        output("CON", "!(A B + C (A + B))", arc("C", 3, 5, "negative_unate"), arc("B", 9, 9), arc("A", 9, 9),
+               power(6, 6, "C")),
+        output("SN", "!(A ^ B ^ C)", arc("A", 8, 9), power(2, 2, "A")),
+    )  # fmt: skip
+    adder = without(tmp_path, "full_adder", inverting=inverting)["full_adder"]
+    assert (adder["cell"], adder["area_um2"], adder["leakage_uw"]) == ("FN and 2 IV", 9 + 2 * 1, 1 + 2 * 2)
+    assert (adder["delay_ps"], adder["carry_delay_ps"]) == (9 + 15, 4 + 15)
+    load = 5 * 2**2 / 2
+    assert adder["energy_pj"] == pytest.approx(1e-3 * (4 + load + 2 + load))
+    large = inverting.replace("area : 9", "area : 13")
+    assert without(tmp_path, "full_adder", inverting=large)["full_adder"]["cell"] == "2 XO and 3 ND"
+
+
+def test_a_flip_flop_with_an_inverted_output(tmp_path: Path) -> None:
+    plain = without(tmp_path)["flip_flop"]
+    state = 'ff (IQ, IQN) { clocked_on : "K"; next_state : "!D"; }'
+    inverse = LIBRARY["flip_flop"].replace('ff (IQ, IQN) { clocked_on : "K"; next_state : "D"; }', state)
+    inverse = inverse[: inverse.index("pin (QN)")] + "}"
+    # the same cell on the inverse of its data: D and Q agree where the cell is about to change
+    cost = without(tmp_path, "flip_flop", inverse=inverse)["flip_flop"]
+    assert (cost["cell"], cost["area_um2"], cost["leakage_uw"]) == ("DF and 1 IV", 8 + 1, 1 + 2)
+    assert (cost["delay_ps"], cost["setup_ps"]) == (40 + 15, plain["setup_ps"])
+    assert cost["clock_pj"] == pytest.approx(1e-3 * (0 + 9 + 12))
+
+
+def test_a_flip_flop_with_reset_stands_in(tmp_path: Path) -> None:
+    reset = LIBRARY["flip_flop"].replace('next_state : "D";', 'next_state : "D"; clear : "!R";')
+    reset = reset.replace("pin (K)", "pin (R) { direction : input; capacitance : 1; } pin (K)")
+    reset = reset.replace('when : "!K"', 'when : "!K & R"').replace(
+        'pin (Q) { direction : output; function : "IQ";',
+        'pin (Q) { direction : output; function : "IQ"; ' + arc("R", 500, 500) + power(500, 500, "R"),
+    )
+    plain = without(tmp_path)["flip_flop"]
+    assert without(tmp_path, "flip_flop", reset=reset)["flip_flop"] == plain
+    larger = reset.replace("cell (DF)", "cell (DR)").replace("area : 8", "area : 1")
+    assert without(tmp_path, reset=larger)["flip_flop"] == plain
+
+
+def test_a_load_below_the_tables_is_priced_at_the_smallest(tmp_path: Path) -> None:
+    table = LIBRARY["inverter"].replace('rise_power (scalar) { values ("3"); }',
+        'rise_power (grid) { index_2 ("20, 30"); values ("7, 9", "7, 9"); }')  # fmt: skip
+    assert table != LIBRARY["inverter"]
+    cost = without(tmp_path, inverter=table)["inverter"]
+    assert cost["energy_pj"] == pytest.approx(1e-3 * ((7 + 1) / 2 + 10))
 
 
 def test_every_combinational_primitive_has_a_function() -> None:

@@ -28,7 +28,7 @@ SENTENCES = {
     "explore llama-2-7b --space empty.toml": "parameter rows has an empty list of values: the space holds no design",
     "explore llama-2-7b --space huge.toml": "must be positive and below 2**31",
     "explore llama-2-7b --space typo.toml": "unknown parameter 'row'; did you mean rows",
-    "explore llama-2-7b --space dram.toml": "unknown DRAM 'hbm9'; did you mean hbm2",
+    "explore llama-2-7b --space dram.toml": "unknown DRAM 'hbm9'; did you mean hbm3",
     "explore llama-2-7b --space pe.toml": "width of a twos_complement integer is 9000",
     "explore llama-2-7b --space selector.toml": "'lm_haed'",
     "explore smollm2-135m --context 64 --space impossible.toml": "no design of the space is feasible",

@@ -21,6 +21,7 @@ COMMANDS = {
     "pe show mac(int4,int8,acc=int32)": ["full_adder", "area_um2"],
     "technology list": technology.names(),
     "technology show nangate45": [row.name for row in technology.coefficients(technology.load("nangate45"))],
+    "technology show 3nm": ["area over asap7", "energy over 5nm", "sram.area over cacti22", "dram.hbm3.uncertainty"],
     "workloads list": workloads.names(),
     "workloads show smollm2-135m": [operator.name for operator in workloads.load("smollm2-135m").operators],
 }
@@ -63,6 +64,24 @@ def test_workload_figures(run: Run) -> None:
     workload = workloads.load("llama-2-7b", phase="prefill", batch=2, context=16)
     frame = workload.to_frame(Policy.parse("int4_g128/int8/int8"))
     assert [row["weight_bytes"] for row in rows] == frame["weight_bytes"].tolist()
+
+
+def test_scaled_technologies_are_marked(run: Run) -> None:
+    rows = {row["name"]: row for row in json.loads(run("technology", "list", "--json")[1])}
+    assert {name: (row["scaled from"], row["SRAM scaled from"]) for name, row in rows.items()} == {
+        "nangate45": (None, None),
+        "sg13g2": (None, None),
+        "asap7": (None, "cacti22"),
+        "gt2n": (None, "cacti22"),
+        "sky130hd": (None, "ihp130"),
+        "gf180": (None, "ihp130"),
+        "28nm": ("nangate45", "cacti32"),
+        **dict.fromkeys(("22nm", "16nm", "12nm"), ("nangate45", "cacti22")),
+        **dict.fromkeys(("5nm", "3nm"), ("asap7", "cacti22")),
+    }
+    assert {row["C"] for row in rows.values()} == {25}
+    assert "scaled from asap7" in run("technology", "show", "3nm")[1]
+    assert "all leakage at 25 C" in run("technology", "show", "nangate45")[1]
 
 
 def test_sources_are_printed(run: Run) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hwexplore.errors import InputError
 from hwexplore.pe import PE
-from hwexplore.technology import load
+from hwexplore.technology import load, names
 
 NANGATE = load("nangate45")
 LAW = NANGATE.voltage_law
@@ -73,6 +73,41 @@ def test_a_pe_at_another_voltage() -> None:
     assert low.energy_pj.mid == pytest.approx(nominal.energy_pj.mid * LAW.energy_factor(0.8))
     assert low.min_period_ps.mid == pytest.approx(nominal.min_period_ps.mid * LAW.delay_factor(0.8))
     assert low.leakage_uw.mid < nominal.leakage_uw.mid
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "delay_ps", "energy_fj"),
+    [
+        ("asap7", 0.6, 3.9367, 0.0338),  # 24.69 - 70.26 V + 76.6 V^2 - 28.58 V^3; 0.02447 - 0.09097 V + 0.1776 V^2
+        ("16nm", 0.6, 9.286, 0.0623),  # 28.87 - 47.52 V + 24.8 V^2; 0.03024 - 0.1241 V + 0.2958 V^2
+        ("sg13g2", 0.9, 47.14, 2.6744),  # 275.8 - 493.4 V + 334.9 V^2 - 76.65 V^3; 2.904 - 6.709 V + 7.171 V^2
+    ],
+)
+def test_laws_of_other_nodes(name: str, at: float, delay_ps: float, energy_fj: float) -> None:
+    law = load(name).voltage_law
+    top = law.volts[1]
+    delay_top = sum(c * top**n for n, c in enumerate(law.delay_ps))
+    energy_top = sum(c * top**n for n, c in enumerate(law.energy_fj))
+    assert law.delay_factor(at) * delay_top == pytest.approx(delay_ps, rel=1e-3)
+    assert law.energy_factor(at) * energy_top == pytest.approx(energy_fj, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", [name for name in names() if load(name).voltage_law])
+def test_every_law_is_slower_and_thriftier_at_a_lower_voltage(name: str) -> None:
+    law = load(name).voltage_law
+    grid = np.linspace(*law.volts, 100)
+    assert (np.diff([law.delay_factor(at) for at in grid]) < 1e-9).all()
+    assert (np.diff([law.energy_factor(at) for at in grid]) > 0).all()
+    assert law.volts[0] <= load(name).voltage <= law.volts[1]
+
+
+@pytest.mark.parametrize("at", [1.7, 0, float("nan")])
+def test_a_node_without_a_law_has_one_voltage(at: float) -> None:
+    node = load("sky130hd")
+    assert node.at(1.8) is node
+    sentence = rf"voltage = {at:g} V: there is no published voltage law for sky130hd; accepted is its own 1\.8 V"
+    with pytest.raises(InputError, match=sentence):
+        node.at(at)
 
 
 @pytest.mark.parametrize("at", [0.49, 1.11, 0, -1, float("nan"), float("inf")])
