@@ -59,7 +59,7 @@ class PeTable:
         """Price every PE of ``choices`` at every clock and voltage, in the smallest structure that makes it."""
         pes, clocks, voltages = (choices.values[name] for name in ("pe", "clock_mhz", "voltage"))
         nodes = [technology.at(voltage) for voltage in voltages]
-        names = [[[_structure(pe, clock, node) for node in nodes] for clock in clocks] for pe in pes]
+        names = [[[pe.structure(node, _period_ps(clock)) for node in nodes] for clock in clocks] for pe in pes]
         structures = np.array(names, dtype=object)
         return cls.priced(choices, technology, structures)
 
@@ -74,8 +74,8 @@ class PeTable:
             pe, node, structure = pes[place[0]], nodes[place[2]], structures[place]
             if structure is None:
                 continue
-            core, registers = node.price(bills[place[0]][structure]), node.price(operand_registers(pe))
-            target_ps = 0.0 if clocks[place[1]] == "max" else 1e6 / clocks[place[1]]
+            bill, target_ps = bills[place[0]][structure], _period_ps(clocks[place[1]])
+            core, registers = node.price(bill, node.effort(bill, target_ps)), node.price(operand_registers(pe))
             cost["period_s"][place] = max(target_ps, core.delay_ps) * 1e-12
             cost["area_um2"][place] = core.area_um2 + registers.area_um2
             cost["mac_pj"][place] = (core.dynamic_pj + registers.dynamic_pj) / pe.macs_per_cycle
@@ -98,8 +98,9 @@ def _operand_bits(pe: PE) -> tuple[float, float]:
     return pe.passes[0] * m * k * a / cycles, pe.passes[1] * n * k * w / cycles
 
 
-def _structure(pe: PE, clock_mhz: float | str, technology: Technology) -> str | None:
-    return pe.structure(technology, None if clock_mhz == "max" else 1e6 / float(clock_mhz), fastest=clock_mhz == "max")
+def _period_ps(clock_mhz: float | str) -> float:
+    """The period of a clock, 0 for the fastest."""
+    return 0.0 if clock_mhz == "max" else 1e6 / float(clock_mhz)
 
 
 @dataclass(frozen=True)

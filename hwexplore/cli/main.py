@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 import hwexplore
-from hwexplore.cli import catalogues, quality, rtl
+from hwexplore.cli import calibrate, catalogues, quality, rtl
+from hwexplore.cli.claims import claims
 from hwexplore.cli.console import errors
 from hwexplore.cli.explain import explain
 from hwexplore.cli.explore import explore
@@ -25,6 +26,8 @@ app = typer.Typer(
 app.command()(explore)
 app.command()(explain)
 app.command()(roofline)
+app.command()(claims)
+app.add_typer(calibrate.app, name="calibrate")
 app.add_typer(quality.app, name="quality")
 app.add_typer(rtl.app, name="rtl")
 for name, catalogue in catalogues.APPS.items():

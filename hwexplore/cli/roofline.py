@@ -14,7 +14,8 @@ from hwexplore.accelerator.presets import preset, totals
 from hwexplore.accelerator.presets import roofline as tabulate
 from hwexplore.cli.console import output, print_json, print_table
 from hwexplore.cli.options import Batch, Context, Phase, PolicyText
-from hwexplore.report.roofline import plot_roofline, write_roofline
+from hwexplore.report.roofline import plot_roofline
+from hwexplore.report.writing import write_page
 from hwexplore.workloads import Policy
 
 __all__ = ["roofline"]
@@ -41,7 +42,7 @@ def roofline(
     metrics = totals(operators, network.tokens)
     resident = network.resident_bytes(formats)
     if out is not None:
-        write_roofline(plot_roofline(network, formats, machine), out)
+        write_page(plot_roofline(network, formats, machine), out)
     if json:
         facts = {
             "workload": network.name,

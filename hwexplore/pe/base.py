@@ -165,18 +165,20 @@ class PE(ABC):
     def bills(self, operands: str) -> dict[str, Bill]:
         """Bill of hardware by structure; the distribution of ``operands`` sets the activities."""
 
-    def structure(self, technology: Technology, period_ps: float | None, fastest: bool = False) -> str | None:
-        """The structure with the least area that meets ``period_ps`` (None: any), or the fastest; None if none does."""
-        prices = {name: technology.price(bill) for name, bill in self.bills("gaussian").items()}
-        if fastest:
+    def structure(self, technology: Technology, period_ps: float | None) -> str | None:
+        """The structure with the least area that meets ``period_ps`` (None: any; 0: the fastest); None if none does."""
+        bills = self.bills("gaussian")
+        prices = {name: technology.price(bill, technology.effort(bill, period_ps)) for name, bill in bills.items()}
+        if period_ps == 0:
             return min(prices, key=lambda name: prices[name].delay_ps)
-        meeting = [name for name, price in prices.items() if period_ps is None or price.delay_ps <= period_ps]
+        reach = None if period_ps is None else period_ps * (1 + 1e-9)
+        meeting = [name for name, price in prices.items() if reach is None or price.delay_ps <= reach]
         return min(meeting, key=lambda name: prices[name].area_um2, default=None)
 
     def fastest_period_ps(self, technology: str | Technology) -> float:
         """The shortest period that any of the PE's structures reaches, at nominal coefficients."""
         node = _technology(technology)
-        return min(node.price(bill).delay_ps for bill in self.bills("gaussian").values())
+        return min(node.price(bill, node.effort(bill, 0)).delay_ps for bill in self.bills("gaussian").values())
 
     def cost(
         self,
@@ -205,14 +207,16 @@ class PE(ABC):
                 f"its shortest period is {self.fastest_period_ps(node):.0f} ps"
             )
         bill = self.bills(operands)[structure]
+        price, *drawn = (one.price(bill, one.effort(bill, period_ps)) for one in (node, *node.draws))
 
         def interval(quantity: Callable[[Price], float]) -> Interval:
-            return node.interval(lambda drawn: quantity(drawn.price(bill)))
+            return Interval.of(quantity(price), [quantity(other) for other in drawn])
 
         return Cost(
             area_um2=interval(lambda price: price.area_um2),
             energy_pj=interval(lambda price: (price.dynamic_pj + price.clock_pj) / self.macs_per_cycle),
             clock_pj=interval(lambda price: price.clock_pj / self.macs_per_cycle),
+            glitch_pj=interval(lambda price: price.glitch_pj / self.macs_per_cycle),
             leakage_uw=interval(lambda price: price.leakage_uw),
             min_period_ps=interval(lambda price: price.delay_ps),
             macs_per_cycle=self.macs_per_cycle,

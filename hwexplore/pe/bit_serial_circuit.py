@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hwexplore.pe.accumulator_circuit import clear, state
 from hwexplore.pe.circuits import Block, adder, cut, gates, left_shifter, registers, zeros
 from hwexplore.pe.operand import Operand
-from hwexplore.pe.operands import sample, transitions
+from hwexplore.pe.operands import sample, sum_transitions, transitions
 from hwexplore.technology import Bill
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def bit_serial_bill(pe: BitSerial, kind: str, operands: str) -> Bill:
     n, active = pe.accumulator_bits, toggles.accumulator
     term, width = _term(pe, toggles)
     term = term.beside(_sequencer(pe))
-    loop = adder("accumulator's adder", n, kind, active) + state(pe.accumulator, n, active)
+    loop = adder("accumulator's adder", n, kind, toggles.adder) + state(pe.accumulator, n, active)
     if pe.stages == 1:
         circuit = (term + loop).beside(clear(n, active))
         return Bill(circuit.items, (circuit.path,))
@@ -98,6 +98,7 @@ class _Activity(NamedTuple):
     """Of the bits 0 and 1 of an operand, where the other is bipolar."""
     term: float
     accumulator: float
+    adder: float
 
 
 def _activity(pe: BitSerial, operands: str) -> _Activity:
@@ -121,7 +122,7 @@ def _activity(pe: BitSerial, operands: str) -> _Activity:
         float((np.diff(bits.reshape(-1, pe.lanes), axis=0) != 0).mean()),
         float((np.diff(np.broadcast_to(others, pairs).reshape(-1, pe.lanes), axis=0) != 0).mean()),
         transitions(term, int(abs(term).max()).bit_length() + 1),
-        transitions(np.cumsum(term), pe.accumulator_bits),
+        *sum_transitions(term, pe.accumulator_bits),
     )
 
 

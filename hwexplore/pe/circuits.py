@@ -1,6 +1,6 @@
 """Building blocks of PEs: each a bill of hardware with the formula behind every count, and the path through it.
 
-``toggles`` are output transitions per bit and cycle, without glitches; combinational items are priced with them.
+``toggles`` are output transitions per bit and cycle, without glitches.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from dataclasses import replace
 from math import ceil, log2
 from typing import NamedTuple
 
-from hwexplore.pe.operands import GLITCH
 from hwexplore.technology import Item, Stage
 
 __all__ = [
@@ -68,7 +67,7 @@ def gates(part: str, primitive: str, count: float, toggles: float, why: str, dep
     if count <= 0:
         return zeros
     path = (Stage(part, primitive, depth),) if depth else ()
-    return Block((Item(part, primitive, count, GLITCH * toggles, why),), path)
+    return Block((Item(part, primitive, count, toggles, why),), path)
 
 
 def cut(path: tuple[Stage, ...], parts: int) -> tuple[Stage, ...]:

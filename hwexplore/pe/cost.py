@@ -13,13 +13,14 @@ __all__ = ["Cost"]
 class Cost:
     """The price of one PE instance, its structure chosen for the period that was asked for.
 
-    ``energy_pj`` is dynamic plus clock energy per useful MAC, of which ``clock_pj`` is the clock's. ``bill`` lists the
-    hardware behind the figures.
+    ``energy_pj`` is dynamic plus clock energy per useful MAC, of which ``clock_pj`` is the clock's and ``glitch_pj``
+    the glitches'. ``bill`` lists the hardware behind the figures.
     """
 
     area_um2: Interval
     energy_pj: Interval
     clock_pj: Interval
+    glitch_pj: Interval
     leakage_uw: Interval
     min_period_ps: Interval
     macs_per_cycle: float

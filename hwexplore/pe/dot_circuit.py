@@ -40,7 +40,7 @@ def dot_bill(dot: Dot, kind: str, operands: str) -> Bill:
     if dot.accumulator.format is not None:
         summed += _scaling(dot, kind, both).times(dot.parts)
         term = dot.term_bits + dot.accumulator.format.exponent_bits + 4
-    loop = _loop(dot, kind, active)
+    loop = _loop(dot, kind, active, float(toggles.adder.mean()))
     if dot.stages == 1:
         circuit = summed + loop
         return Bill(circuit.items, (circuit.path,))
@@ -150,11 +150,11 @@ def _scaling(dot: Dot, kind: str, both: float) -> Block:
     return block
 
 
-def _loop(dot: Dot, kind: str, active: float) -> Block:
+def _loop(dot: Dot, kind: str, active: float, adding: float) -> Block:
     """The accumulator and its adders, one for each block of a cycle."""
     n = dot.accumulator_bits
     if dot.accumulator.format is None:
-        add = adder("accumulator's adder", n, kind, active)
+        add = adder("accumulator's adder", n, kind, adding)
     else:
         difference, rest = float_add(dot.accumulator.format, dot.term_bits, kind, active)
         add = (difference + rest).in_series(dot.parts)

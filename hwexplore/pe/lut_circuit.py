@@ -24,7 +24,7 @@ from hwexplore.pe.circuits import (
 )
 from hwexplore.pe.lut_arithmetic import entries, lookups, scales
 from hwexplore.pe.operand import Operand
-from hwexplore.pe.operands import sample, transitions
+from hwexplore.pe.operands import sample, sum_transitions, transitions
 from hwexplore.technology import Bill
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ def lut_bill(pe: Lut, kind: str, operands: str) -> Bill:
     table = _table(pe, kind, once)
     lookup, term = _lookups(pe, kind, toggles.lookups)
     cleared = clear(pe.accumulator_bits, toggles.accumulator)
-    loop = _add(pe, kind, pe.bits, toggles.accumulator) + state(
-        pe.accumulator, pe.accumulator_bits, toggles.accumulator
-    )
+    loop = _add(pe, kind, pe.bits, toggles.adder) + state(pe.accumulator, pe.accumulator_bits, toggles.accumulator)
     pipeline = registers("pipeline", term * pe.lookup_stages, toggles.lookups, f"{term} bits after the lookup")
     sums = (lookup + loop).beside(cleared).beside(pipeline)
     circuit = table.times(pe.m).beside(sums.times(pe.m * pe.n)).beside(_control(pe, kind))
@@ -195,6 +193,7 @@ class _Activity(NamedTuple):
     entries: float
     lookups: float
     accumulator: float
+    adder: float
 
 
 def _activity(pe: Lut, operands: str) -> _Activity:
@@ -214,10 +213,12 @@ def _activity(pe: Lut, operands: str) -> _Activity:
     else:
         stored = (values / scales(pe, pe.table, values[np.newaxis])[0]).astype(np.int64)
     format = pe.accumulator.format
-    running = np.cumsum(terms)
-    sums = running.astype(np.int64) if format is None else format.encode(running).astype(np.int64)
+    if format is None:
+        sums = sum_transitions(terms.astype(np.int64), pe.accumulator_bits)
+    else:
+        sums = (transitions(format.encode(np.cumsum(terms)).astype(np.int64), pe.accumulator_bits),) * 2
     return _Activity(
         transitions(stored, pe.entry_bits),
         transitions(stored[tile, index].ravel(), pe.entry_bits),
-        transitions(sums, pe.accumulator_bits),
+        *sums,
     )

@@ -40,7 +40,7 @@ def mac_bill(mac: Mac, booth: bool, kind: str, operands: str) -> Bill:
         return Bill(circuit.items, (circuit.path,))
     product, bits = product_block(mac, booth, kind, toggles)
     if mac.accumulator.format is None:
-        add = adder("accumulator's adder", n, kind, active)
+        add = adder("accumulator's adder", n, kind, float(toggles.adder.mean()))
     else:
         difference, rest = float_add(
             mac.accumulator.format, mac.weight_port.width + mac.activation_port.width, kind, active
@@ -65,8 +65,9 @@ def _fused(mac: Mac, booth: bool, kind: str, toggles: Activity) -> Block:
     both = adder_toggles(toggles.products)
     lower, upper = min(w + a, n), max(n - w - a, 0)
     if kind == "prefix":
-        return products + compressor(max(bits - lower, 0), rows + 1, both) + adder("final adder", n, kind, both)
-    carries = float(toggles.accumulator[lower:].mean()) if upper else 0.0
+        sums = float(toggles.adder.mean())
+        return products + compressor(max(bits - lower, 0), rows + 1, both) + adder("final adder", n, kind, sums)
+    carries = float(toggles.adder[lower:].mean()) if upper else 0.0
     why = "accumulator bits above the product: sum, sign, carry"
     above = gates("ripple adder", "full_adder", upper, 2 * carries, why, depth=0)
     tree = compressor(bits, rows + 1, both)

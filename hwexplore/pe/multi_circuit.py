@@ -9,7 +9,7 @@ import numpy as np
 
 from hwexplore.pe.accumulator_circuit import clear, state
 from hwexplore.pe.circuits import Block, adder, adder_toggles, cut, gates, registers, zeros
-from hwexplore.pe.operands import activity, sample, transitions
+from hwexplore.pe.operands import activity, sample, sum_transitions
 from hwexplore.technology import Bill, Item, Stage
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def multi_bill(pe: Multi, kind: str, operands: str) -> Bill:
     circuit += _combination("columns", 1, pe.digits, 2 * pe.digits + 2, kind, toggles)
     if pe.weight_port.signed or pe.activation_port.signed:
         circuit += _adders("sign correction", 1, pe.cycle_bits, 0, kind, toggles)
-    n, active = pe.accumulator_bits, _accumulator_activity(pe, operands)
-    loop = clear(n, active) + adder("accumulator's adder", n, kind, active) + state(pe.accumulator, n, active)
+    n, (active, adding) = pe.accumulator_bits, _accumulator_activity(pe, operands)
+    loop = clear(n, active) + adder("accumulator's adder", n, kind, adding) + state(pe.accumulator, n, active)
     cuts = pe.stages - 1
     if not cuts:
         return Bill((circuit + loop).items, ((circuit + loop).path,))
@@ -83,10 +83,9 @@ def _adders(name: str, count: int, bits: int, above: int, kind: str, toggles: fl
     return full.beside(gates(name, "half_adder", count * above, 2 * toggles, f"{count} x {above} bits above"))
 
 
-def _accumulator_activity(pe: Multi, operands: str) -> float:
-    """Transitions per accumulator bit and cycle, each cycle with new random operands."""
+def _accumulator_activity(pe: Multi, operands: str) -> tuple[float, float]:
+    """Transitions per bit and cycle of accumulator and adder, each cycle with new random operands."""
     rng, lanes = np.random.default_rng(0), pe.tile.k
     ports = pe.weight_port, pe.activation_port
     w, a = (port.integers(sample(port, operands, SAMPLES * lanes, rng)).reshape(-1, lanes) for port in ports)
-    sums = np.cumsum((w * a).sum(axis=1))
-    return transitions(sums, pe.accumulator_bits)
+    return sum_transitions((w * a).sum(axis=1), pe.accumulator_bits)

@@ -12,24 +12,25 @@ from hwexplore.errors import unknown
 from hwexplore.formats import Format, Integer, Minifloat
 from hwexplore.pe.operand import Operand
 
-__all__ = ["GLITCH", "Activity", "activity", "sample", "standard_deviation", "transitions"]
-
-GLITCH = 560 / 212
-"""Transitions in timed over zero-delay simulation of an INT8 multiply-accumulate unit on Nangate45
-(Yosys 0.70 + ABC netlist): what a combinational node does per useful transition."""
+__all__ = ["Activity", "activity", "sample", "standard_deviation", "sum_transitions", "transitions"]
 
 SCALED_BITS = 8
 """Formats of up to so many bits, and integers, are used scaled to their range; wider floating point as the data are."""
 
 DISTRIBUTIONS = ("gaussian", "uniform")
-SAMPLES = 1024
+SAMPLES, TERMS = 1024, 256
+"""Operand pairs drawn, and how many of their products a sum has."""
 
 
 class Activity(NamedTuple):
-    """Mean transitions per bit and cycle, without glitches: of the partial products, and of each accumulator bit."""
+    """Mean transitions per bit and cycle, without glitches: of the partial products, and of each accumulator bit.
+
+    ``adder`` is that of the accumulator's adder: the mean of sum and carry, which follow a product's sign far above it.
+    """
 
     products: float
     accumulator: NDArray[np.float64]
+    adder: NDArray[np.float64]
 
 
 @lru_cache(maxsize=1024)
@@ -40,12 +41,40 @@ def activity(
     rng = np.random.default_rng(0)
     w, a = (sample(operand, distribution, SAMPLES, rng) for operand in (weight, activation))
     ones = np.outer(_significand_bits(weight, w).mean(axis=0), _significand_bits(activation, a).mean(axis=0))
+    products = float((2 * ones * (1 - ones)).mean())
     if accumulator_format is None:
-        running: NDArray[Any] = np.cumsum(weight.integers(w) * activation.integers(a))
-    else:
-        running = accumulator_format.encode(np.cumsum(weight.format.decode(w) * activation.format.decode(a)))
-    toggles = np.diff(_bits(running, accumulator_bits), axis=0) != 0
-    return Activity(float((2 * ones * (1 - ones)).mean()), toggles.mean(axis=0))
+        return Activity(products, *_sums(weight.integers(w) * activation.integers(a), accumulator_bits))
+    running = _running(weight.format.decode(w) * activation.format.decode(a))
+    while abs(running).max() > accumulator_format.max:
+        running /= 2
+    toggles = _toggles(accumulator_format.encode(running), accumulator_bits)
+    return Activity(products, toggles, toggles)
+
+
+def sum_transitions(terms: NDArray[np.int64], width: int) -> tuple[float, float]:
+    """Mean transitions per bit of the running sum of ``terms``, and of the adder that forms it (sum and carry)."""
+    accumulator, adder = _sums(terms, width)
+    return float(accumulator.mean()), float(adder.mean())
+
+
+def _sums(terms: NDArray[Any], width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    running = _running(terms)
+    added = terms[: running.size].reshape(running.shape)
+    carries = running ^ (running - added) ^ added
+    accumulator = _toggles(running, width)
+    return accumulator, (accumulator + _toggles(carries, width)) / 2
+
+
+def _running(terms: NDArray[Any]) -> NDArray[Any]:
+    """The sums [sum, term] so far of `TERMS` terms each, or of all if there are fewer."""
+    length = min(TERMS, terms.size)
+    return np.cumsum(terms[: terms.size // length * length].reshape(-1, length), axis=1)
+
+
+def _toggles(words: NDArray[Any], width: int) -> NDArray[np.float64]:
+    """Mean transitions of each bit of successive words [sum, term]."""
+    bits = _bits(words.ravel(), width).reshape(*words.shape, width)
+    return np.asarray((np.diff(bits, axis=1) != 0).mean(axis=(0, 1)))
 
 
 def standard_deviation(format: Format, crest: float) -> float:

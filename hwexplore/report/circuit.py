@@ -23,18 +23,18 @@ def describe_pe(model: Model, place: tuple[int, int, int]) -> dict[str, Any]:
     structure = model.pes.structures[place]
     node = model.technology.at(model.choices.values["voltage"][place[2]])
     bill = description.bills("gaussian")[structure]
-    price = node.price
+    period_ps = float(model.pes.period_s[place]) * 1e12
+    effort = node.effort(bill, period_ps)
     items = [*bill, *operand_registers(description)]
-    prices = [price(Bill((item,))) for item in items]
+    prices = [node.price(Bill((item,)), effort) for item in items]
     path = node.critical_path(bill)
-    delay_ps = node.delay_ps
-    registers_ps = delay_ps(())
-    stages_ps = [delay_ps((stage,)) - registers_ps for stage in path]
+    registers_ps = node.delay_ps(()) / (1 + effort)
+    stages_ps = [node.delay_ps((stage,)) / (1 + effort) - registers_ps for stage in path]
     return {
         "text": str(description),
         "structure": structure,
         "macs_per_cycle": description.macs_per_cycle,
-        "period_ps": float(model.pes.period_s[place]) * 1e12,
+        "period_ps": period_ps,
         "bill": {
             **_columns(items, ("part", "primitive", "count", "activity", "why")),
             **_columns(prices, ("area_um2", "dynamic_pj", "clock_pj", "leakage_uw")),

@@ -1,10 +1,9 @@
-"""The roofline of a workload on an accelerator, as a figure and as a page."""
+"""The roofline of a workload on an accelerator, as a figure."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,9 @@ import plotly.graph_objects as go
 from plotly.colors import qualitative
 
 from hwexplore.accelerator.presets import Preset, roofline
-from hwexplore.errors import InputError
-from hwexplore.report.writing import write_whole
 from hwexplore.workloads import Policy, Workload
 
-__all__ = ["plot_roofline", "write_roofline"]
+__all__ = ["plot_roofline"]
 
 NEIGHBOURS = 0.03
 """Operators that differ by less than this in log10 of their intensity share a marker."""
@@ -65,15 +62,6 @@ def plot_roofline(workload: Workload, policy: Policy, preset: Preset) -> go.Figu
     for (name, rows), colour in zip(operators.groupby(roofs, sort=False), qualitative.D3, strict=False):
         _add_roof(figure, rows, preset, right, str(name), colour)
     return figure
-
-
-def write_roofline(figure: go.Figure, path: str | Path) -> None:
-    """Write ``figure`` as an HTML page that needs nothing but a browser; InputError if it cannot be written."""
-    path = Path(path)
-    if path.suffix not in (".html", ".htm"):
-        raise InputError(f"output {path} has suffix {path.suffix!r}; expected .html")
-    config = {"displaylogo": False, "showSendToCloud": False}
-    write_whole(path, figure.to_html(include_plotlyjs=True, default_height="90vh", config=config))
 
 
 def _add_roof(figure: go.Figure, rows: pd.DataFrame, preset: Preset, right: float, name: str, colour: str) -> None:

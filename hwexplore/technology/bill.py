@@ -16,7 +16,7 @@ PRIMITIVES = ("inverter", "nand2", "and2", "or2", "xor2", "mux2", "half_adder", 
 class Item:
     """``count`` primitives of one kind, doing one job.
 
-    ``activity`` is the mean number of output transitions per primitive and clock cycle, glitches included;
+    ``activity`` is the mean number of output transitions per primitive and clock cycle, without glitches;
     ``why`` states the formula behind the count.
     """
 

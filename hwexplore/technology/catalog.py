@@ -14,7 +14,7 @@ from hwexplore.errors import InputError, unknown
 from hwexplore.technology.bill import PRIMITIVES
 from hwexplore.technology.memory import Dram, Sram, SramLaw
 from hwexplore.technology.scaling import Scaling
-from hwexplore.technology.technology import FACTORS, Primitive, Technology, VectorUnit
+from hwexplore.technology.technology import FACTORS, Primitive, Sizing, Technology, VectorUnit
 from hwexplore.technology.voltage import VoltageLaw
 
 __all__ = ["from_table", "load", "names"]
@@ -31,7 +31,13 @@ def names() -> list[str]:
 @cache
 def load(name: str) -> Technology:
     """The technology called ``name``; every coefficient carries its source."""
-    return from_table(_read("technologies", name))
+    table = _read("technologies", name)
+    return from_table(table if "scaled" in table else table | _merged(table, _read("calibration", name)))
+
+
+def _merged(table: Mapping[str, Any], calibrated: Mapping[str, Any]) -> dict[str, Any]:
+    """What was calibrated, its spreads and sources beside the technology's own."""
+    return {**calibrated, **{key: {**table.get(key, {}), **calibrated.get(key, {})} for key in ("spread", "sources")}}
 
 
 def from_table(table: Mapping[str, Any]) -> Technology:
@@ -75,6 +81,7 @@ def _figures(table: Mapping[str, Any]) -> dict[str, Any]:
         "temperature_c": table["temperature_c"],
         "primitives": primitives,
         "vector_unit": VectorUnit(**table["vector_unit"]),
+        "sizing": Sizing(**table["sizing"]),
         "sources": table["sources"],
         "scalings": (),
         "spreads": {},
@@ -89,6 +96,7 @@ def _scaled_figures(base: Technology, by: Scaling) -> dict[str, Any]:
             for name, primitive in base.primitives.items()
         },
         "vector_unit": base.vector_unit.scaled(area=by.area, energy=by.energy, leakage=by.leakage),
+        "sizing": base.sizing,
         "sources": base.sources,
         "scalings": (*base.scalings, by),
         "spreads": {factor: (base.spread[factor], base.spread_sources[factor]) for factor in FACTORS},
@@ -132,7 +140,9 @@ def _names(folder: str) -> list[str]:
 def _read(folder: str, name: str) -> dict[str, Any]:
     known = _names(folder)
     if name not in known:
-        raise unknown({"technologies": "technology", "memories": "memory"}[folder], name, known)
+        raise unknown(
+            {"technologies": "technology", "memories": "memory", "calibration": "calibration"}[folder], name, known
+        )
     return tomllib.loads((files("hwexplore.models") / folder / f"{name}.toml").read_text("utf-8"))
 
 

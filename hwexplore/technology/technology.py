@@ -16,7 +16,7 @@ from hwexplore.technology.memory import Dram, Sram, SramLaw
 from hwexplore.technology.scaling import Scaling
 from hwexplore.technology.voltage import VoltageLaw
 
-__all__ = ["DRAWS", "FACTORS", "Price", "Primitive", "Technology", "VectorUnit"]
+__all__ = ["DRAWS", "FACTORS", "Price", "Primitive", "Sizing", "Technology", "VectorUnit"]
 
 DRAWS = 200
 """Joint draws of the coefficients behind every interval."""
@@ -32,10 +32,11 @@ FACTORS = (
 
 @dataclass(frozen=True)
 class Primitive:
-    """One hardware primitive at the technology's nominal voltage and temperature.
+    """One hardware primitive at the technology's nominal voltage and temperature, in a netlist that has time.
 
-    ``energy_pj`` is per output transition, load included; ``clock_pj`` per clock cycle (flip-flops only);
-    ``carry_delay_ps`` the carry-in to carry-out arc (full adders only); ``setup_ps`` flip-flops only.
+    ``energy_pj`` is per output transition, load included, and ``glitch`` the transitions in vain for each useful one;
+    ``clock_pj`` per clock cycle (flip-flops only); ``carry_delay_ps`` the carry-in to carry-out arc (full adders only);
+    ``setup_ps`` flip-flops only.
     """
 
     area_um2: float
@@ -47,6 +48,7 @@ class Primitive:
     carry_delay_ps: float = 0.0
     setup_ps: float = 0.0
     clock_pj: float = 0.0
+    glitch: float = 0.0
 
     def scaled(self, *, energy: float, delay: float, leakage: float, area: float = 1.0) -> Primitive:
         """The primitive with its areas, energies, delays and leakage multiplied."""
@@ -82,15 +84,30 @@ class VectorUnit:
 
 
 @dataclass(frozen=True)
+class Sizing:
+    """What speed costs a circuit whose structure stays: larger gates, buffers and restructured logic.
+
+    At effort x its paths take 1 / (1 + x) of the time; the area of its logic grows by ``area`` x x, leakage with it,
+    the energy by ``energy`` x x. ``most`` is the largest effort.
+    """
+
+    most: float
+    area: float
+    energy: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Price:
     """A bill of hardware priced by one technology, at one setting of its coefficients.
 
-    ``dynamic_pj`` and ``clock_pj`` are per cycle in which the circuit works; ``delay_ps`` is the critical path,
-    clock-to-output and setup included.
+    ``dynamic_pj`` and ``clock_pj`` are per cycle in which the circuit works, ``glitch_pj`` is a part of the former;
+    ``delay_ps`` is the critical path, clock-to-output and setup included.
     """
 
     area_um2: float
     dynamic_pj: float
+    glitch_pj: float
     clock_pj: float
     leakage_uw: float
     delay_ps: float
@@ -114,21 +131,35 @@ class Technology:
     drams: Mapping[str, Dram]
     vector_unit: VectorUnit
     voltage_law: VoltageLaw | None
+    sizing: Sizing
     spread: Mapping[str, float]
     spread_sources: Mapping[str, str]
     sources: Mapping[str, str]
     scalings: tuple[Scaling, ...] = ()
 
-    def price(self, bill: Bill) -> Price:
-        """Area, energy per cycle, leakage and critical path of ``bill``."""
-        area = dynamic = clock = leakage = 0.0
+    def price(self, bill: Bill, effort: float = 0.0) -> Price:
+        """Area, energy per cycle, leakage and critical path of ``bill``, its logic sized with this ``effort``."""
+        area = dynamic = glitches = clock = leakage = 0.0
+        sized_area, sized_energy = 1 + self.sizing.area * effort, 1 + self.sizing.energy * effort
         for item in bill:
             primitive = self.primitives[item.primitive]
-            area += item.count * primitive.area_um2
-            dynamic += item.count * item.activity * primitive.energy_pj
+            is_register = item.primitive == "flip_flop"
+            larger = 1.0 if is_register else sized_area
+            useful_pj = item.count * item.activity * primitive.energy_pj * (1.0 if is_register else sized_energy)
+            area += item.count * primitive.area_um2 * larger
+            dynamic += useful_pj * (1 + primitive.glitch)
+            glitches += useful_pj * primitive.glitch
             clock += item.count * primitive.clock_pj
-            leakage += item.count * primitive.leakage_uw
-        return Price(area, dynamic, clock, leakage, self.delay_ps(self.critical_path(bill)))
+            leakage += item.count * primitive.leakage_uw * larger
+        delay_ps = self.delay_ps(self.critical_path(bill)) / (1 + effort)
+        return Price(area, dynamic, glitches, clock, leakage, delay_ps)
+
+    def effort(self, bill: Bill, period_ps: float | None) -> float:
+        """The effort that brings ``bill`` to ``period_ps``, or the largest if none does; 0 without a period."""
+        if period_ps is None:
+            return 0.0
+        slack = self.delay_ps(self.critical_path(bill)) / period_ps - 1 if period_ps else self.sizing.most
+        return min(max(slack, 0.0), self.sizing.most)
 
     def critical_path(self, bill: Bill) -> tuple[Stage, ...]:
         """The slowest of the bill's paths."""

@@ -10,7 +10,8 @@ import pytest
 
 from hwexplore.accelerator.presets import preset, roofline
 from hwexplore.errors import InputError
-from hwexplore.report.roofline import plot_roofline, write_roofline
+from hwexplore.report.roofline import plot_roofline
+from hwexplore.report.writing import write_page
 from hwexplore.workloads import Policy, load
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def test_page_in_a_browser(browser: Browser, tmp_path: Path) -> None:
     workload = replace(load("smollm2-135m"), name=HOSTILE)
     operators = tuple(replace(operator, name=operator.name + HOSTILE) for operator in workload.operators)
     path = tmp_path / "roofline.html"
-    write_roofline(plot_roofline(replace(workload, operators=operators), Policy(), preset("a100")), path)
+    write_page(plot_roofline(replace(workload, operators=operators), Policy(), preset("a100")), path)
     browser.open(path)
     browser.wait("document.querySelectorAll('.scatterlayer .trace').length === 5")
     assert browser.run("document.querySelector('.gtitle').textContent").startswith(HOSTILE)
@@ -90,4 +91,4 @@ def test_page_in_a_browser(browser: Browser, tmp_path: Path) -> None:
 def test_outputs_that_cannot_be_written(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "folder.html").mkdir()
     with pytest.raises(InputError, match=message):
-        write_roofline(go.Figure(), tmp_path / name)
+        write_page(go.Figure(), tmp_path / name)

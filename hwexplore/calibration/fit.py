@@ -1,0 +1,262 @@
+"""Prices of the hardware primitives, fitted to synthesised PEs, with the intervals that their residuals call for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar, nnls
+
+from hwexplore.pe import PE
+from hwexplore.technology import Bill, Sizing, Technology
+from hwexplore.technology.bill import PRIMITIVES, Stage
+
+__all__ = ["fit"]
+
+Array = NDArray[np.float64]
+
+ROUNDS = 6
+"""Structures are chosen with the prices of the round before."""
+
+SHRINK = 0.3
+"""Weight of the cells' own prices, against that of one synthesised PE which the model misses by 100 %."""
+
+LOGIC = np.array([name != "flip_flop" for name in PRIMITIVES])
+REGISTER_SPREAD = 0.5
+"""Spread of the registers' prices in units of the logic's."""
+
+QUANTILE_90 = 1.645
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """One synthesised netlist and the structure that the model takes for it."""
+
+    bill: Bill
+    effort: float
+    row: pd.Series
+
+
+def fit(measured: pd.DataFrame, start: Technology, source: str) -> Technology:
+    """``start``, whose primitives are priced by their cells alone, fitted to the measurements of its node.
+
+    Minimises relative errors by non-negative least squares; each price is drawn towards the one of its cell, times the
+    one factor that all cells share. ``measured`` must have no held-out PE.
+    """
+    pes = {text: PE.parse(text) for text in measured["pe"].unique()}
+    node = _scaled_to(measured, pes, start)
+    for _ in range(ROUNDS):
+        node = _fit_delay(measured, pes, node, start)
+        node = _fit_area(measured, pes, node, start)
+    node = _fit_energy(_samples(measured, pes, node), node, start)
+    node = replace(
+        node,
+        primitives={name: replace(primitive, source=source) for name, primitive in node.primitives.items()},
+        sizing=replace(node.sizing, source=source),
+    )
+    return _with_spreads(measured, pes, node)
+
+
+def _scaled_to(measured: pd.DataFrame, pes: Mapping[str, PE], start: Technology) -> Technology:
+    """One factor on all areas and one on all delays, so that the median PE is right."""
+    relaxed = measured[measured["target"] == "relaxed"]
+    prices = [start.price(_smallest(pes[text], start, None)) for text in relaxed["pe"]]
+    area = float(np.median(relaxed["area_um2"] / [price.area_um2 for price in prices]))
+    delay = float(np.median(relaxed["period_ps"] / [price.delay_ps for price in prices]))
+    primitives = {
+        name: primitive.scaled(area=area, delay=delay, energy=1.0, leakage=1.0)
+        for name, primitive in start.primitives.items()
+    }
+    return replace(start, primitives=primitives, sizing=Sizing(1.0, 0.3, 0.3, ""))
+
+
+def _smallest(pe: PE, node: Technology, period_ps: float | None) -> Bill:
+    """The bill that the model takes at a period: its fastest one where none meets it."""
+    structure = pe.structure(node, period_ps) or pe.structure(node, 0.0)
+    assert structure is not None
+    return pe.bills("gaussian")[structure]
+
+
+def _samples(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology) -> list[_Sample]:
+    found = []
+    for _, row in measured.iterrows():
+        period_ps = None if np.isnan(row["period_target_ps"]) else float(row["period_target_ps"])
+        bill = _smallest(pes[row["pe"]], node, period_ps)
+        found.append(_Sample(bill, node.effort(bill, period_ps), row))
+    return found
+
+
+def _fit_delay(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology, start: Technology) -> Technology:
+    """Delays of primitives, from relaxed netlists and from the shortest periods, and how far effort goes."""
+    relaxed = measured[measured["target"] == "relaxed"]
+    paths, periods = [], []
+    for row in relaxed.to_dict("records"):
+        pe = pes[row["pe"]]
+        paths += [node.critical_path(_smallest(pe, node, None)), node.critical_path(_smallest(pe, node, 0.0))]
+        periods += [row["period_ps"], row["shortest_ps"] * (1 + node.sizing.most)]
+    stages = np.array([_stages(path) for path in paths])
+    old = start.primitives
+    prior = np.array(
+        [
+            *(old[name].delay_ps for name in PRIMITIVES if name != "flip_flop"),
+            old["full_adder"].carry_delay_ps,
+            old["flip_flop"].delay_ps + old["flip_flop"].setup_ps,
+        ]
+    )
+    prior *= np.median(np.array(periods) / (stages @ prior))
+    *combinational, carry, register = _ridge(stages, np.array(periods), prior)
+    delays = dict(zip((name for name in PRIMITIVES if name != "flip_flop"), combinational, strict=True))
+    share = register / (old["flip_flop"].delay_ps + old["flip_flop"].setup_ps)
+    primitives = {
+        name: replace(primitive, delay_ps=delays.get(name, old[name].delay_ps * share))
+        for name, primitive in node.primitives.items()
+    }
+    primitives["full_adder"] = replace(primitives["full_adder"], carry_delay_ps=carry)
+    primitives["flip_flop"] = replace(primitives["flip_flop"], setup_ps=old["flip_flop"].setup_ps * share)
+    fitted = replace(node, primitives=primitives)
+    natural = [
+        min(fitted.delay_ps(fitted.critical_path(bill)) for bill in pes[text].bills("gaussian").values())
+        for text in relaxed["pe"]
+    ]
+    most = float(np.median(np.array(natural) / relaxed["shortest_ps"])) - 1
+    return replace(fitted, sizing=replace(fitted.sizing, most=max(most, 0.0)))
+
+
+def _stages(path: Iterable[Stage]) -> Array:
+    """Stages of a path by combinational primitive, then carries, then the register."""
+    counts = dict.fromkeys((*PRIMITIVES, "carry"), 0.0)
+    for stage in path:
+        counts["carry" if stage.carry else stage.primitive] += stage.count
+    counts.pop("flip_flop")
+    return np.array([*counts.values(), 1.0])
+
+
+def _fit_area(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology, start: Technology) -> Technology:
+    samples = _samples(measured, pes, node)
+    areas = np.array([sample.row["area_um2"] for sample in samples])
+    counts = np.array([_counts(sample.bill, lambda item: item.count) for sample in samples])
+    effort = np.array([sample.effort for sample in samples])
+    prior = np.array([start.primitives[name].area_um2 for name in PRIMITIVES])
+    prior *= np.median(areas / (counts @ prior))
+    slope, prices = _with_slope(counts, areas, effort, prior)
+    return replace(
+        node,
+        primitives={
+            name: replace(node.primitives[name], area_um2=price) for name, price in zip(PRIMITIVES, prices, strict=True)
+        },
+        sizing=replace(node.sizing, area=slope),
+    )
+
+
+def _fit_energy(samples: list[_Sample], node: Technology, start: Technology) -> Technology:
+    """Energy of useful transitions and of glitches, of the clock, and leakage."""
+    rows = pd.DataFrame([sample.row for sample in samples])
+    effort = np.array([sample.effort for sample in samples])
+    toggles = np.array([_counts(sample.bill, lambda item: item.count * item.activity) for sample in samples])
+    counts = np.array([_counts(sample.bill, lambda item: item.count) for sample in samples])
+    prior = np.array([start.primitives[name].energy_pj for name in PRIMITIVES])
+    useful = (rows["useful_pj"] + rows["input_pj"]).to_numpy()
+    prior *= np.median(useful / (toggles @ prior))
+    slope, energies = _with_slope(toggles, useful, effort, prior)
+    glitch = rows["glitch_pj"].to_numpy()
+    sized = 1 + slope * effort[:, np.newaxis]
+    in_vain = toggles * LOGIC * sized * energies
+    ratio = np.median(glitch / in_vain.sum(axis=1))
+    glitches = _ridge(in_vain, np.maximum(glitch, 1e-2 * useful), np.where(LOGIC, ratio, 0.0))
+    registers = counts[:, ~LOGIC].sum(axis=1)
+    clock = float(np.median(rows["clock_pj"].to_numpy() / registers))
+    leakage = np.array([start.primitives[name].leakage_uw for name in PRIMITIVES])
+    leaking = rows["leakage_uw"].to_numpy()
+    leakage *= np.median(leaking / (counts @ leakage))
+    leakages = _ridge(counts * np.where(LOGIC, 1 + node.sizing.area * effort[:, np.newaxis], 1.0), leaking, leakage)
+    return replace(
+        node,
+        primitives={
+            name: replace(
+                node.primitives[name],
+                energy_pj=energy,
+                glitch=glitch,
+                leakage_uw=leak,
+                clock_pj=clock if name == "flip_flop" else 0.0,
+            )
+            for name, energy, glitch, leak in zip(PRIMITIVES, energies, glitches, leakages, strict=True)
+        },
+        sizing=replace(node.sizing, energy=slope),
+    )
+
+
+def _counts(bill: Bill, quantity: Callable[..., float]) -> Array:
+    totals = dict.fromkeys(PRIMITIVES, 0.0)
+    for item in bill:
+        totals[item.primitive] += quantity(item)
+    return np.array(list(totals.values()))
+
+
+def _with_slope(counts: Array, values: Array, effort: Array, prior: Array) -> tuple[float, list[float]]:
+    """Prices of counts, and the slope over effort of what logic takes, with the least mean relative error."""
+
+    def solved(slope: float) -> tuple[Array, float]:
+        sized = counts * np.where(LOGIC, 1 + slope * effort[:, np.newaxis], 1.0)
+        prices = _ridge(sized, values, prior)
+        return prices, float(np.abs(sized @ prices / values - 1).mean())
+
+    slope = float(minimize_scalar(lambda slope: solved(slope)[1], bounds=(0, 2), method="bounded").x)
+    return slope, solved(slope)[0].tolist()
+
+
+def _ridge(terms: Array, values: Array, prior: Array) -> Array:
+    """Non-negative prices with least relative errors of ``terms @ prices``, and least distance from ``prior``."""
+    scale = np.where(prior > 0, prior, 1.0)
+    pull = np.sqrt(SHRINK) * np.eye(len(prior))
+    solution, _ = nnls(
+        np.vstack([terms / values[:, np.newaxis] * scale, pull]),
+        np.concatenate([np.ones(len(values)), pull @ (prior > 0)]),
+    )
+    return solution * scale
+
+
+def _with_spreads(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology) -> Technology:
+    """Spreads under which nine in ten of the fitted PEs lie in their 90 % interval."""
+    samples = _samples(measured, pes, node)
+    prices = [node.price(sample.bill, sample.effort) for sample in samples]
+    registers = [
+        node.price(Bill(tuple(item for item in sample.bill if item.primitive == "flip_flop"))) for sample in samples
+    ]
+    rows = pd.DataFrame([sample.row for sample in samples])
+    area = _sigma(
+        rows["area_um2"],
+        [price.area_um2 for price in prices],
+        [register.area_um2 for register in registers],
+    )
+    energy = _sigma(
+        rows[["useful_pj", "glitch_pj", "input_pj", "clock_pj"]].sum(axis=1),
+        [price.dynamic_pj + price.clock_pj for price in prices],
+        [register.dynamic_pj + register.clock_pj for register in registers],
+    )
+    relaxed = measured[measured["target"] == "relaxed"]
+    shortest = [pes[text].fastest_period_ps(node) for text in relaxed["pe"]]
+    delay = _sigma(relaxed["shortest_ps"], shortest, np.zeros(len(shortest)))
+    spread = {
+        "logic_area": area,
+        "register_area": area * REGISTER_SPREAD,
+        "logic_energy": energy,
+        "register_energy": energy * REGISTER_SPREAD,
+        "delay": delay,
+    }
+    source = "nine in ten of the synthesised PEs that were fitted to lie in their 90 % interval"
+    return replace(
+        node,
+        spread={**node.spread, **spread},
+        spread_sources={**node.spread_sources, **dict.fromkeys(spread, source)},
+    )
+
+
+def _sigma(measured: Iterable[float], predicted: Iterable[float], registers: Iterable[float]) -> float:
+    """The logic's spread; that of the registers' part is narrower, and independent."""
+    model = np.array(list(predicted))
+    share = np.array(list(registers)) / model
+    width = np.hypot(1 - share, REGISTER_SPREAD * share)
+    return float(np.quantile(np.abs(np.log(np.array(list(measured)) / model)) / width, 0.9)) / QUANTILE_90
