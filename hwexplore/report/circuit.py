@@ -8,6 +8,7 @@ from typing import Any
 from hwexplore.accelerator import Model
 from hwexplore.accelerator.tables import operand_registers
 from hwexplore.technology import Bill
+from hwexplore.technology.bill import overlapped
 
 __all__ = ["describe_pe"]
 
@@ -27,7 +28,7 @@ def describe_pe(model: Model, place: tuple[int, int, int]) -> dict[str, Any]:
     effort = node.effort(bill, period_ps)
     items = [*bill, *operand_registers(description)]
     prices = [node.price(Bill((item,)), effort) for item in items]
-    path = node.critical_path(bill)
+    path = overlapped(node.critical_path(bill))
     registers_ps = node.delay_ps(()) / (1 + effort)
     stages_ps = [node.delay_ps((stage,)) / (1 + effort) - registers_ps for stage in path]
     return {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from hwexplore.errors import unknown
 
-__all__ = ["PRIMITIVES", "Bill", "Item", "Stage"]
+__all__ = ["PRIMITIVES", "Bill", "Item", "Stage", "overlapped"]
 
 PRIMITIVES = ("inverter", "nand2", "and2", "or2", "xor2", "mux2", "half_adder", "full_adder", "flip_flop")
 
@@ -39,6 +39,24 @@ class Stage:
     primitive: str
     count: float
     carry: bool = False
+
+
+def overlapped(path: Iterable[Stage]) -> tuple[Stage, ...]:
+    """``path`` with the carry chains that run at the same time counted once.
+
+    Adders that follow each other, or with only bitwise gates between them, start on their low bits before the high
+    ones are there: of such a run the longest chain counts, every other adder with one full adder.
+    """
+    stages = list(path)
+    run: list[int] = []
+    for number, stage in enumerate([*stages, Stage("end", "mux2", 0)]):
+        if stage.primitive == "mux2":
+            for other in sorted(run, key=lambda place: stages[place].count)[:-1]:
+                stages[other] = Stage(stages[other].part, "full_adder", 1)
+            run.clear()
+        elif stage.carry:
+            run.append(number)
+    return tuple(stages)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hwexplore.errors import InputError, unknown
-from hwexplore.technology.bill import Bill, Stage
+from hwexplore.technology.bill import Bill, Stage, overlapped
 from hwexplore.technology.interval import Interval
 from hwexplore.technology.memory import Dram, Sram, SramLaw
 from hwexplore.technology.scaling import Scaling
@@ -166,10 +166,10 @@ class Technology:
         return max(bill.paths, key=self.delay_ps, default=())
 
     def delay_ps(self, path: tuple[Stage, ...]) -> float:
-        """Delay of a path from register to register, clock-to-output and setup included."""
+        """Delay of a path from register to register, clock-to-output and setup included; see `overlapped`."""
         flip_flop = self.primitives["flip_flop"]
         delay = flip_flop.delay_ps + flip_flop.setup_ps
-        for stage in path:
+        for stage in overlapped(path):
             primitive = self.primitives[stage.primitive]
             delay += stage.count * (primitive.carry_delay_ps if stage.carry else primitive.delay_ps)
         return delay
