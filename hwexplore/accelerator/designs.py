@@ -21,7 +21,7 @@ PARAMETERS = {
     "rows": "rows of the PE array",
     "cols": "columns of the PE array",
     "dataflow": "stationary operand: " + ", ".join(DATAFLOWS),
-    "clock_mhz": "clock in MHz; 'max' runs as fast as the PE's fastest structure",
+    "clock_mhz": "clock in MHz; 'max' runs as fast as the PE can",
     "voltage": "supply of the logic in V",
     "vector_lanes": "FP16 lanes of the vector unit",
     "sram_kib": "on-chip buffer in KiB",

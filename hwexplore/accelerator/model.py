@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -88,10 +88,10 @@ class Model:
         return OperatorTable.of(self.choices, self.workload)
 
     def with_technology(self, technology: Technology) -> Model:
-        """The same hardware priced with other coefficients: PEs keep the structures chosen at this model's own."""
+        """The same hardware priced with other coefficients; what reaches its clock is decided at this model's own."""
         other = Model(self.workload, technology, self.choices)
         other.operators = self.operators
-        other.pes = PeTable.priced(self.choices, technology, self.pes.structures)
+        other.pes = replace(PeTable.of(self.choices, technology), reachable=self.pes.reachable)
         return other
 
     @cached_property

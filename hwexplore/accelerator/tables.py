@@ -37,12 +37,11 @@ def operand_registers(pe: PE) -> Bill:
 class PeTable:
     """Cost of one PE in the array, by [pe, clock_mhz, voltage].
 
-    ``structures`` names the structure that meets the clock, None where there is none; those entries are not reachable
-    and their costs mean nothing. By [pe], ``tile`` has the rows m, n, k and cycles, ``passes`` how often activations
-    and weights come to the ports, and ``operand_bits`` how many of them in one cycle on average, scales included.
+    ``reachable`` tells where the largest effort meets the clock; elsewhere ``period_s`` is longer than the clock's. By
+    [pe], ``tile`` has the rows m, n, k and cycles, ``passes`` how often activations and weights come to the ports, and
+    ``operand_bits`` how many of them in one cycle on average, scales included.
     """
 
-    structures: NDArray[np.object_]
     reachable: NDArray[np.bool_]
     period_s: Array
     area_um2: Array
@@ -56,34 +55,24 @@ class PeTable:
 
     @classmethod
     def of(cls, choices: Choices, technology: Technology) -> PeTable:
-        """Price every PE of ``choices`` at every clock and voltage, in the smallest structure that makes it."""
+        """Price every PE of ``choices`` at every clock and voltage; where a PE is slower, the clock yields."""
         pes, clocks, voltages = (choices.values[name] for name in ("pe", "clock_mhz", "voltage"))
         nodes = [technology.at(voltage) for voltage in voltages]
-        names = [[[pe.structure(node, _period_ps(clock)) for node in nodes] for clock in clocks] for pe in pes]
-        structures = np.array(names, dtype=object)
-        return cls.priced(choices, technology, structures)
-
-    @classmethod
-    def priced(cls, choices: Choices, technology: Technology, structures: NDArray[np.object_]) -> PeTable:
-        """Price given structures; where ``technology`` makes one slower than its clock, the clock yields."""
-        pes, clocks, voltages = (choices.values[name] for name in ("pe", "clock_mhz", "voltage"))
-        nodes = [technology.at(voltage) for voltage in voltages]
-        bills = [pe.bills("gaussian") for pe in pes]
-        cost = {name: np.ones(structures.shape) for name in PER_CLOCK}
-        for place in np.ndindex(structures.shape):
-            pe, node, structure = pes[place[0]], nodes[place[2]], structures[place]
-            if structure is None:
-                continue
-            bill, target_ps = bills[place[0]][structure], _period_ps(clocks[place[1]])
+        shape = len(pes), len(clocks), len(nodes)
+        reachable = np.empty(shape, bool)
+        cost = {name: np.empty(shape) for name in PER_CLOCK}
+        for place in np.ndindex(shape):
+            pe, node = pes[place[0]], nodes[place[2]]
+            bill, target_ps = pe.bill("gaussian"), _period_ps(clocks[place[1]])
             core, registers = node.price(bill, node.effort(bill, target_ps)), node.price(operand_registers(pe))
+            reachable[place] = target_ps == 0 or core.delay_ps <= target_ps * (1 + 1e-9)
             cost["period_s"][place] = max(target_ps, core.delay_ps) * 1e-12
             cost["area_um2"][place] = core.area_um2 + registers.area_um2
             cost["mac_pj"][place] = (core.dynamic_pj + registers.dynamic_pj) / pe.macs_per_cycle
             cost["clock_pj"][place] = core.clock_pj + registers.clock_pj
             cost["leakage_uw"][place] = core.leakage_uw + registers.leakage_uw
         return cls(
-            structures=structures,
-            reachable=np.vectorize(lambda structure: structure is not None, otypes=[bool])(structures),
+            reachable=reachable,
             **cost,
             accumulator_bits=np.array([pe.accumulator_bits for pe in pes], float),
             operand_bits=np.array([_operand_bits(pe) for pe in pes]).T,

@@ -53,7 +53,7 @@ def toml(technology: Technology) -> str:
     lines = ["[sources]", f'fit = "{technology.sources["fit"]}"', ""]
     for name, primitive in technology.primitives.items():
         lines += [f"[primitives.{name}]", *_fields(primitive), ""]
-    lines += ["[sizing]", *_fields(technology.sizing), ""]
+    lines += ["[sizing]", *_fields(technology.sizing), "", "[glitches]", *_fields(technology.glitches), ""]
     for factor in FITTED_SPREADS:
         lines += [f"[spread.{factor}]", f"sigma = {technology.spread[factor]:.3g}"]
         lines += [f'source = "{technology.spread_sources[factor]}"', ""]
@@ -65,5 +65,5 @@ def _fields(record: object) -> list[str]:
     return [
         f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value:.4g}"
         for name, value in values.items()
-        if value != "" and (value or name not in ("carry_delay_ps", "setup_ps", "clock_pj", "glitch"))
+        if value != "" and (value or name not in ("carry_delay_ps", "setup_ps", "clock_pj"))
     ]

@@ -13,6 +13,7 @@ from scipy.optimize import minimize_scalar, nnls
 from hwexplore.pe import PE
 from hwexplore.technology import Bill, Sizing, Technology
 from hwexplore.technology.bill import PRIMITIVES, Stage, overlapped
+from hwexplore.technology.technology import LATENESS
 
 __all__ = ["fit"]
 
@@ -58,6 +59,7 @@ def fit(measured: pd.DataFrame, start: Technology, source: str) -> Technology:
         node,
         primitives={name: replace(primitive, source=source) for name, primitive in node.primitives.items()},
         sizing=replace(node.sizing, source=source),
+        glitches=replace(node.glitches, source=source),
     )
     return _with_spreads(measured, pes, node)
 
@@ -65,7 +67,7 @@ def fit(measured: pd.DataFrame, start: Technology, source: str) -> Technology:
 def _scaled_to(measured: pd.DataFrame, pes: Mapping[str, PE], start: Technology) -> Technology:
     """One factor on all areas and one on all delays, so that the median PE is right."""
     relaxed = measured[measured["target"] == "relaxed"]
-    prices = [start.price(_smallest(pes[text], start, None)) for text in relaxed["pe"]]
+    prices = [start.price(pes[text].bill("gaussian")) for text in relaxed["pe"]]
     area = float(np.median(relaxed["area_um2"] / [price.area_um2 for price in prices]))
     delay = float(np.median(relaxed["period_ps"] / [price.delay_ps for price in prices]))
     primitives = {
@@ -75,18 +77,11 @@ def _scaled_to(measured: pd.DataFrame, pes: Mapping[str, PE], start: Technology)
     return replace(start, primitives=primitives, sizing=Sizing(1.0, 0.3, 0.3, ""))
 
 
-def _smallest(pe: PE, node: Technology, period_ps: float | None) -> Bill:
-    """The bill that the model takes at a period: its fastest one where none meets it."""
-    structure = pe.structure(node, period_ps) or pe.structure(node, 0.0)
-    assert structure is not None
-    return pe.bills("gaussian")[structure]
-
-
 def _samples(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology) -> list[_Sample]:
     found = []
     for _, row in measured.iterrows():
         period_ps = None if np.isnan(row["period_target_ps"]) else float(row["period_target_ps"])
-        bill = _smallest(pes[row["pe"]], node, period_ps)
+        bill = pes[row["pe"]].bill("gaussian")
         found.append(_Sample(bill, node.effort(bill, period_ps), row))
     return found
 
@@ -94,12 +89,9 @@ def _samples(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology) ->
 def _fit_delay(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology, start: Technology) -> Technology:
     """Delays of primitives, from relaxed netlists and from the shortest periods, and how far effort goes."""
     relaxed = measured[measured["target"] == "relaxed"]
-    paths, periods = [], []
-    for row in relaxed.to_dict("records"):
-        pe = pes[row["pe"]]
-        paths += [node.critical_path(_smallest(pe, node, None)), node.critical_path(_smallest(pe, node, 0.0))]
-        periods += [row["period_ps"], row["shortest_ps"] * (1 + node.sizing.most)]
-    stages = np.array([_stages(path) for path in paths])
+    natural = [node.critical_path(pes[text].bill("gaussian")) for text in relaxed["pe"]]
+    stages = np.array([_stages(path) for path in natural * 2])
+    periods = np.concatenate([relaxed["period_ps"], relaxed["shortest_ps"] * (1 + node.sizing.most)])
     old = start.primitives
     prior = np.array(
         [
@@ -108,8 +100,8 @@ def _fit_delay(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology, 
             old["flip_flop"].delay_ps + old["flip_flop"].setup_ps,
         ]
     )
-    prior *= np.median(np.array(periods) / (stages @ prior))
-    *combinational, carry, register = _ridge(stages, np.array(periods), prior)
+    prior *= np.median(periods / (stages @ prior))
+    *combinational, carry, register = _ridge(stages, periods, prior)
     delays = dict(zip((name for name in PRIMITIVES if name != "flip_flop"), combinational, strict=True))
     share = register / (old["flip_flop"].delay_ps + old["flip_flop"].setup_ps)
     primitives = {
@@ -119,11 +111,8 @@ def _fit_delay(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology, 
     primitives["full_adder"] = replace(primitives["full_adder"], carry_delay_ps=carry)
     primitives["flip_flop"] = replace(primitives["flip_flop"], setup_ps=old["flip_flop"].setup_ps * share)
     fitted = replace(node, primitives=primitives)
-    natural = [
-        min(fitted.delay_ps(fitted.critical_path(bill)) for bill in pes[text].bills("gaussian").values())
-        for text in relaxed["pe"]
-    ]
-    most = float(np.median(np.array(natural) / relaxed["shortest_ps"])) - 1
+    delays_ps = [fitted.price(pes[text].bill("gaussian")).delay_ps for text in relaxed["pe"]]
+    most = float(np.median(np.array(delays_ps) / relaxed["shortest_ps"])) - 1
     return replace(fitted, sizing=replace(fitted.sizing, most=max(most, 0.0)))
 
 
@@ -163,11 +152,16 @@ def _fit_energy(samples: list[_Sample], node: Technology, start: Technology) -> 
     useful = (rows["useful_pj"] + rows["input_pj"]).to_numpy()
     prior *= np.median(useful / (toggles @ prior))
     slope, energies = _with_slope(toggles, useful, effort, prior)
-    glitch = rows["glitch_pj"].to_numpy()
-    sized = 1 + slope * effort[:, np.newaxis]
-    in_vain = toggles * LOGIC * sized * energies
-    ratio = np.median(glitch / in_vain.sum(axis=1))
-    glitches = _ridge(in_vain, np.maximum(glitch, 1e-2 * useful), np.where(LOGIC, ratio, 0.0))
+    late = np.array(
+        [_counts(sample.bill, lambda item: item.count * item.activity * item.depth**LATENESS) for sample in samples]
+    )
+    in_vain = (late * LOGIC * (1 + slope * effort[:, np.newaxis])) @ energies
+    vain, rest = rows["glitch_pj"].to_numpy(), useful + rows["clock_pj"].to_numpy()
+    ratio = minimize_scalar(
+        lambda glitches: np.abs((glitches * in_vain + rest) / (vain + rest) - 1).mean(),
+        bounds=(0, 10),
+        method="bounded",
+    ).x
     registers = counts[:, ~LOGIC].sum(axis=1)
     clock = float(np.median(rows["clock_pj"].to_numpy() / registers))
     leakage = np.array([start.primitives[name].leakage_uw for name in PRIMITIVES])
@@ -180,13 +174,13 @@ def _fit_energy(samples: list[_Sample], node: Technology, start: Technology) -> 
             name: replace(
                 node.primitives[name],
                 energy_pj=energy,
-                glitch=glitch,
                 leakage_uw=leak,
                 clock_pj=clock if name == "flip_flop" else 0.0,
             )
-            for name, energy, glitch, leak in zip(PRIMITIVES, energies, glitches, leakages, strict=True)
+            for name, energy, leak in zip(PRIMITIVES, energies, leakages, strict=True)
         },
         sizing=replace(node.sizing, energy=slope),
+        glitches=replace(node.glitches, ratio=float(ratio)),
     )
 
 

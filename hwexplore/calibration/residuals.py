@@ -29,7 +29,7 @@ def predictions(measured: pd.DataFrame, node: Technology) -> pd.DataFrame:
             "energy": (energy_pj, cost.energy_pj, pe.macs_per_cycle),
         }
         if is_relaxed:
-            figures["period"] = (row["shortest_ps"], pe.cost(node, fastest_ps).min_period_ps, 1.0)
+            figures["period"] = (row["shortest_ps"], node.interval(pe.fastest_period_ps), 1.0)
         same = {"node": node.name, "family": pe.family} | {name: row[name] for name in ("pe", "held_out", "target")}
         rows += [
             same

@@ -16,7 +16,8 @@ from hwexplore.formats import Format, Integer, Minifloat, catalog
 from hwexplore.pe import PE
 from hwexplore.pe.wrapper import wrapper_bill
 from hwexplore.search import Space
-from hwexplore.technology import Interval
+from hwexplore.technology import Bill, Interval
+from hwexplore.technology.bill import overlapped
 from hwexplore.workloads import Policy
 
 __all__ = ["APPS"]
@@ -103,7 +104,7 @@ def show_pe(
     name: Annotated[str, typer.Argument(metavar="PE", help='As in "mac(int8, int8, acc=int32)".')],
     technology: TechnologyName = "nangate45",
     period_ps: Annotated[
-        float | None, typer.Option(help="Clock period to meet; the smallest structure without it.")
+        float | None, typer.Option(help="Clock period to meet; without it, nothing is spent on speed.")
     ] = None,
     operands: Annotated[
         str, typer.Option(help="Distribution behind the activities: gaussian or uniform.")
@@ -115,6 +116,7 @@ def show_pe(
     pe = PE.parse(name) if mode is None else PE.parse(name).in_mode(mode)
     node = technologies.load(technology)
     cost = pe.cost(node, period_ps=period_ps, operands=operands)
+    effort = node.effort(cost.bill, period_ps)
     around = node.price(wrapper_bill(pe))
     facts = {
         name: asdict(value) if isinstance(value, Interval) and json else value
@@ -127,14 +129,14 @@ def show_pe(
             "primitive": item.primitive,
             "count": item.count,
             "transitions/cycle": round(item.activity, 4),
-            "area_um2": round(item.count * node.primitives[item.primitive].area_um2, 2),
+            "area_um2": round(node.price(Bill((item,)), effort).area_um2, 2),
             "why": item.why,
         }
         for item in cost.bill
     ]
     path = [
         {"part": s.part, "primitive": s.primitive + " carry" * s.carry, "count": s.count}
-        for s in node.critical_path(cost.bill)
+        for s in overlapped(node.critical_path(cost.bill))
     ]
     m, n, k, cycles = pe.tile
     facts |= {

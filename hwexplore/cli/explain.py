@@ -115,7 +115,7 @@ def _print_shares(noun: str, unit: str, terms: Mapping[str, float]) -> None:
 
 def _print_pe(facts: Mapping[str, Any]) -> None:
     pe = facts["pe"]
-    title = f"one of {facts['pe_instances']:,} {pe['text']}, {pe['structure']}"
+    title = f"one of {facts['pe_instances']:,} {pe['text']}"
     bill = {
         "part": pe["bill"]["part"],
         "primitive": pe["bill"]["primitive"],

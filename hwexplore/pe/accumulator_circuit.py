@@ -35,7 +35,7 @@ def state(accumulator: Accumulator, bits: int, active: float) -> Block:
     return block.beside(registers("accumulator", bits, active, str(accumulator)))
 
 
-def float_add(format: Minifloat, term: int, kind: str, active: float) -> tuple[Block, Block]:
+def float_add(format: Minifloat, term: int, active: float) -> tuple[Block, Block]:
     """A floating-point adder for a significand of ``term`` bits, not normalised: exponent difference, and the rest.
 
     The rest: swap, align, add, count leading zeros, normalise, round to nearest even.
@@ -43,19 +43,19 @@ def float_add(format: Minifloat, term: int, kind: str, active: float) -> tuple[B
     significand = format.mantissa_bits + 1
     # The window holds a term beside a whole significand, guard, rounding and carry.
     width = term + format.mantissa_bits + 3
-    difference = adder("exponent difference", format.exponent_bits + 1, kind, active)
+    difference = adder("exponent difference", format.exponent_bits + 1, active)
     chain = (
         gates("swap", "mux2", 2 * width, active, f"two significands of {width} bits")
         + align_shifter("alignment", width, active)
         + gates("subtraction", "xor2", width, active, f"{width} bits")
-        + adder("significand adder", width + 1, kind, active)
+        + adder("significand adder", width + 1, active)
         + gates("negation", "xor2", width + 1, active, f"sign and magnitude of {width + 1} bits")
-        + incrementer("negation", width + 1, kind, active)
+        + incrementer("negation", width + 1, active)
         + leading_zeros(width + 1, active)
         + align_shifter("normalisation", width + 1, active)
-        + incrementer("rounding to nearest even", significand, kind, active)
+        + incrementer("rounding to nearest even", significand, active)
         + gates("special values", "mux2", format.element_bits, active, "NaN, inf, overflow; one per bit")
     )
     sticky = gates("sticky bit", "or2", width, active, f"{width} bits shifted out")
-    exponents = adder("exponent adjustment", format.exponent_bits, kind, active)
+    exponents = adder("exponent adjustment", format.exponent_bits, active)
     return difference, chain.beside(sticky).beside(exponents)

@@ -162,23 +162,13 @@ class PE(ABC):
         return {"accumulator": pack(tiles.reshape(*tiles.shape[:2], m * n), self.accumulator_bits)}
 
     @abstractmethod
-    def bills(self, operands: str) -> dict[str, Bill]:
-        """Bill of hardware by structure; the distribution of ``operands`` sets the activities."""
-
-    def structure(self, technology: Technology, period_ps: float | None) -> str | None:
-        """The structure with the least area that meets ``period_ps`` (None: any; 0: the fastest); None if none does."""
-        bills = self.bills("gaussian")
-        prices = {name: technology.price(bill, technology.effort(bill, period_ps)) for name, bill in bills.items()}
-        if period_ps == 0:
-            return min(prices, key=lambda name: prices[name].delay_ps)
-        reach = None if period_ps is None else period_ps * (1 + 1e-9)
-        meeting = [name for name, price in prices.items() if reach is None or price.delay_ps <= reach]
-        return min(meeting, key=lambda name: prices[name].area_um2, default=None)
+    def bill(self, operands: str) -> Bill:
+        """Bill of hardware; the distribution of ``operands`` (gaussian or uniform) sets the activities."""
 
     def fastest_period_ps(self, technology: str | Technology) -> float:
-        """The shortest period that any of the PE's structures reaches, at nominal coefficients."""
-        node = _technology(technology)
-        return min(node.price(bill, node.effort(bill, 0)).delay_ps for bill in self.bills("gaussian").values())
+        """The shortest period that the PE reaches, at the largest effort and nominal coefficients."""
+        node, bill = _technology(technology), self.bill("gaussian")
+        return node.price(bill, node.effort(bill, 0)).delay_ps
 
     def cost(
         self,
@@ -188,10 +178,10 @@ class PE(ABC):
         operands: str = "gaussian",
         mode: str | None = None,
     ) -> Cost:
-        """Price of one instance: the smallest structure that meets ``period_ps``, or the smallest of all.
+        """Price of one instance, sized to meet ``period_ps``, or without any effort for speed.
 
         ``voltage`` is the supply of the logic in volts, by default the technology's own; ``mode`` is for PEs that have
-        several. InputError where no structure meets the period.
+        several. InputError where even the largest effort misses the period.
         """
         if mode is not None:
             return self.in_mode(mode).cost(technology, period_ps, voltage, operands)
@@ -200,13 +190,12 @@ class PE(ABC):
             node = node.at(voltage)
         if period_ps is not None and not period_ps > 0:
             raise InputError(f"period_ps = {period_ps} must be a positive number of picoseconds")
-        structure = self.structure(node, period_ps)
-        if structure is None:
+        if period_ps is not None and self.fastest_period_ps(node) > period_ps * (1 + 1e-9):
             raise InputError(
                 f"{self} cannot run at {period_ps:g} ps on {node.name} at {node.voltage:g} V: "
                 f"its shortest period is {self.fastest_period_ps(node):.0f} ps"
             )
-        bill = self.bills(operands)[structure]
+        bill = self.bill(operands)
         price, *drawn = (one.price(bill, one.effort(bill, period_ps)) for one in (node, *node.draws))
 
         def interval(quantity: Callable[[Price], float]) -> Interval:
@@ -221,7 +210,6 @@ class PE(ABC):
             min_period_ps=interval(lambda price: price.delay_ps),
             macs_per_cycle=self.macs_per_cycle,
             latency_cycles=self.latency_cycles,
-            structure=structure,
             bill=bill,
         )
 

@@ -15,7 +15,6 @@ from hwexplore.pe.accumulator import Accumulator
 from hwexplore.pe.arguments import Arguments
 from hwexplore.pe.base import PE, Tile
 from hwexplore.pe.bit_serial_circuit import bit_serial_bill
-from hwexplore.pe.circuits import ADDERS
 from hwexplore.pe.codes import Codes, pack, plain
 from hwexplore.pe.mac import Mac
 from hwexplore.pe.operand import Operand
@@ -140,8 +139,8 @@ class BitSerial(PE):
         bits = codes[..., np.newaxis] >> np.arange(format.element_bits, dtype=codes.dtype) & 1
         return pack(bits.reshape(len(codes), -1, self.lanes, format.element_bits).swapaxes(2, 3), 1)
 
-    def bills(self, operands: str) -> dict[str, Bill]:
-        return {f"{adder} adder": bit_serial_bill(self, adder, operands) for adder in ADDERS}
+    def bill(self, operands: str) -> Bill:
+        return bit_serial_bill(self, operands)
 
 
 def _is_bipolar(format: Format) -> bool:

@@ -25,13 +25,13 @@ CYCLES = 1024
 
 
 @lru_cache(maxsize=4096)
-def bit_serial_bill(pe: BitSerial, kind: str, operands: str) -> Bill:
-    """The bill of ``pe`` with a ripple or prefix adder in front of the accumulator."""
+def bit_serial_bill(pe: BitSerial, operands: str) -> Bill:
+    """The bill of ``pe``."""
     toggles = _activity(pe, operands)
     n, active = pe.accumulator_bits, toggles.accumulator
     term, width = _term(pe, toggles)
     term = term.beside(_sequencer(pe))
-    loop = adder("accumulator's adder", n, kind, toggles.adder) + state(pe.accumulator, n, active)
+    loop = adder("accumulator's adder", n, toggles.adder) + state(pe.accumulator, n, active)
     if pe.stages == 1:
         circuit = (term + loop).beside(clear(n, active))
         return Bill(circuit.items, (circuit.path,))
@@ -52,7 +52,7 @@ def _term(pe: BitSerial, toggles: _Activity) -> tuple[Block, int]:
     if bipolar == 1:
         block = block.beside(_popcount("second popcount", lanes, toggles.others))
         width += 1
-        block += adder("difference", width, "ripple", toggles.term)
+        block += adder("difference", width, toggles.term)
     elif bipolar == 2:
         width += 1
         block += gates("difference", "half_adder", width, 2 * toggles.term, f"{width} bits, less the number of lanes")

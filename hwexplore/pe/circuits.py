@@ -10,12 +10,13 @@ from math import ceil, log2
 from typing import NamedTuple
 
 from hwexplore.technology import Item, Stage
+from hwexplore.technology.bill import overlapped
 
 __all__ = [
-    "ADDERS",
     "Block",
     "adder",
     "align_shifter",
+    "booth_multiplier",
     "compressor",
     "cut",
     "gates",
@@ -28,8 +29,6 @@ __all__ = [
     "zeros",
 ]
 
-ADDERS = ("ripple", "prefix")
-
 
 class Block(NamedTuple):
     """Items of a circuit, and the stages on its critical path."""
@@ -39,7 +38,9 @@ class Block(NamedTuple):
 
     def __add__(self, other: Block) -> Block:  # type: ignore[override]
         """This circuit followed by ``other``: costs add, paths follow each other."""
-        return Block(self.items + other.items, self.path + other.path)
+        levels = sum(stage.count for stage in overlapped(self.path))
+        deeper = tuple(replace(item, depth=item.depth + levels) for item in other.items)
+        return Block(self.items + deeper, self.path + other.path)
 
     def times(self, count: int) -> Block:
         """``count`` of these circuits, side by side."""
@@ -67,7 +68,7 @@ def gates(part: str, primitive: str, count: float, toggles: float, why: str, dep
     if count <= 0:
         return zeros
     path = (Stage(part, primitive, depth),) if depth else ()
-    return Block((Item(part, primitive, count, toggles, why),), path)
+    return Block((Item(part, primitive, count, toggles, why, depth / 2),), path)
 
 
 def cut(path: tuple[Stage, ...], parts: int) -> tuple[Stage, ...]:
@@ -80,22 +81,11 @@ def registers(part: str, bits: float, toggles: float, why: str) -> Block:
     return Block((Item(part, "flip_flop", bits, toggles, why),)) if bits else zeros
 
 
-def partial_products(w: int, a: int, signed: bool, booth: bool, toggles: float) -> tuple[Block, int, int]:
-    """The rows of a ``w`` x ``a`` multiplier, how many they are, and how many bits they have together.
-
-    Either an AND array (Baugh-Wooley where ``signed``) or radix-4 Booth rows, recoded over the narrower operand.
-    """
-    part = "partial products"
-    if not booth:
-        signs = w + a - 2 if signed else 0
-        block = gates(part, "and2", w * a - signs, toggles, f"{w} x {a} bits" + ", less the signs'" * signed)
-        sign_bits = gates(part, "nand2", signs, toggles, "sign row and sign column (Baugh-Wooley)")
-        return block.beside(sign_bits), min(w, a), w * a
-    rows, bits = min(w, a) // 2 + 1, max(w, a) + 2
-    recode = gates("Booth recoding", "xor2", 3 * rows, toggles, f"three per row, {rows} rows")
-    select = gates(part, "mux2", rows * bits, toggles, f"{rows} rows of {bits} bits: once or twice the operand")
-    negate = gates(part, "xor2", rows * bits, toggles, f"{rows} rows of {bits} bits: sign of the digit")
-    return recode + select + negate, rows, rows * bits
+def partial_products(w: int, a: int, signed: bool, toggles: float) -> Block:
+    """The AND array of a ``w`` x ``a`` multiplier, Baugh-Wooley where ``signed``."""
+    part, signs = "partial products", w + a - 2 if signed else 0
+    block = gates(part, "and2", w * a - signs, toggles, f"{w} x {a} bits" + ", less the signs'" * signed)
+    return block.beside(gates(part, "nand2", signs, toggles, "sign row and sign column (Baugh-Wooley)"))
 
 
 def compressor(count: int, rows: int, toggles: float) -> Block:
@@ -104,39 +94,37 @@ def compressor(count: int, rows: int, toggles: float) -> Block:
     return gates("compressor", "full_adder", count, 2 * toggles, why, dadda_levels(rows))
 
 
-def multiplier(w: int, a: int, signed: bool, booth: bool, kind: str, toggles: float) -> Block:
-    """A ``w`` x ``a`` multiplier with its own final adder."""
-    products, rows, bits = partial_products(w, a, signed, booth, toggles)
-    if rows == 1:
-        return products
-    tree = compressor(max(bits - 2 * (w + a), 0), rows, adder_toggles(toggles))
-    return products + tree + adder("multiplier's adder", w + a, kind, adder_toggles(toggles))
+def multiplier(w: int, a: int, signed: bool, toggles: float) -> Block:
+    """A ``w`` x ``a`` array multiplier with its own final adder."""
+    products = partial_products(w, a, signed, toggles)
+    return products if min(w, a) == 1 else products + _sum_of_rows(w * a, min(w, a), w + a, toggles)
 
 
-def adder(part: str, width: int, kind: str, toggles: float) -> Block:
-    """A ``width``-bit carry-propagate adder, ``ripple`` or ``prefix`` (Sklansky)."""
-    if kind == "ripple":
-        why = f"one per bit, {width} bits"
-        items = gates(part, "full_adder", width, 2 * toggles, why).items
-        return Block(items, (Stage(part, "full_adder", width, carry=True),))
-    depth = ceil(log2(max(width, 2)))
-    nodes = width / 2 * depth
-    tree = f"Sklansky prefix tree: {width} / 2 x {depth} nodes"
-    return (
-        gates(part, "half_adder", width, 2 * toggles, "propagate and generate of each bit")
-        + gates(part, "and2", 2 * nodes, toggles, f"{tree} of two", depth)
-        + gates(part, "or2", nodes, toggles, tree, depth)
-        + gates(part, "xor2", width, toggles, "sum bits")
-    )
+def booth_multiplier(w: int, a: int, toggles: float) -> Block:
+    """An unsigned ``w`` x ``a`` multiplier, both of two bits or more: radix-4 Booth rows over the narrower operand."""
+    rows, bits = min(w, a) // 2 + 1, max(w, a) + 2
+    why = f"{rows} rows of {bits} bits"
+    recode = gates("Booth recoding", "xor2", 3 * rows, toggles, f"three per row, {rows} rows")
+    select = gates("partial products", "mux2", rows * bits, toggles, f"{why}: once or twice the operand")
+    negate = gates("partial products", "xor2", rows * bits, toggles, f"{why}: sign of the digit")
+    return recode + select + negate + _sum_of_rows(rows * bits, rows, w + a, toggles)
 
 
-def incrementer(part: str, width: int, kind: str, toggles: float) -> Block:
-    """Adds one bit to a ``width``-bit number: a chain of half adders, or a tree of ANDs."""
-    if kind == "ripple":
-        return gates(part, "half_adder", width, 2 * toggles, f"one per bit, {width} bits", width)
-    depth = ceil(log2(max(width, 2)))
-    tree = gates(part, "and2", width / 2 * depth, toggles, f"carries: {width} / 2 x {depth} nodes", depth)
-    return tree + gates(part, "xor2", width, toggles, "one per bit")
+def _sum_of_rows(bits: int, rows: int, width: int, toggles: float) -> Block:
+    """What sums ``rows`` of together ``bits`` bits to a product of ``width`` bits."""
+    both = adder_toggles(toggles)
+    return compressor(max(bits - 2 * width, 0), rows, both) + adder("multiplier's adder", width, both)
+
+
+def adder(part: str, width: int, toggles: float) -> Block:
+    """A ``width``-bit carry-propagate adder: a chain of full adders."""
+    chain = gates(part, "full_adder", width, 2 * toggles, f"one per bit, {width} bits", width)
+    return Block(chain.items, (Stage(part, "full_adder", width, carry=True),))
+
+
+def incrementer(part: str, width: int, toggles: float) -> Block:
+    """Adds one bit to a ``width``-bit number: a chain of half adders."""
+    return gates(part, "half_adder", width, 2 * toggles, f"one per bit, {width} bits", width)
 
 
 def left_shifter(part: str, width: int, places: int, toggles: float) -> Block:

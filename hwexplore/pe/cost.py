@@ -11,7 +11,7 @@ __all__ = ["Cost"]
 
 @dataclass(frozen=True)
 class Cost:
-    """The price of one PE instance, its structure chosen for the period that was asked for.
+    """The price of one PE instance, sized for the period that was asked for.
 
     ``energy_pj`` is dynamic plus clock energy per useful MAC, of which ``clock_pj`` is the clock's and ``glitch_pj``
     the glitches'. ``bill`` lists the hardware behind the figures.
@@ -25,5 +25,4 @@ class Cost:
     min_period_ps: Interval
     macs_per_cycle: float
     latency_cycles: int
-    structure: str
     bill: Bill

@@ -15,7 +15,6 @@ from hwexplore.pe.accumulator import Accumulator
 from hwexplore.pe.arguments import Arguments
 from hwexplore.pe.arithmetic import saturating_accumulation, signed, wrap
 from hwexplore.pe.base import PE, Tile
-from hwexplore.pe.circuits import ADDERS
 from hwexplore.pe.codes import Codes, matrices, pack
 from hwexplore.pe.dot_arithmetic import block_sums, float_accumulation
 from hwexplore.pe.dot_circuit import dot_bill
@@ -261,8 +260,8 @@ class Dot(PE):
         scales = {f"{name}_scale": f"{scale.format}, {when}" for name, scale in self.scales.items()}
         return {**super().meanings, **lanes, **scales}
 
-    def bills(self, operands: str) -> dict[str, Bill]:
-        return {f"{adder} adder": dot_bill(self, adder, operands) for adder in ADDERS}
+    def bill(self, operands: str) -> Bill:
+        return dot_bill(self, operands)
 
 
 def _port(format: Format, text: str) -> tuple[Operand, Scaled | None]:

@@ -30,17 +30,17 @@ __all__ = ["dot_bill"]
 
 
 @lru_cache(maxsize=4096)
-def dot_bill(dot: Dot, kind: str, operands: str) -> Bill:
-    """The bill of ``dot`` with ripple or prefix adders."""
+def dot_bill(dot: Dot, operands: str) -> Bill:
+    """The bill of ``dot``."""
     toggles = activity(dot.weight_port, dot.activation_port, dot.accumulator_bits, dot.accumulator.format, operands)
     both, active = adder_toggles(toggles.products), float(toggles.accumulator.mean())
-    products, bits = _products(dot, kind, toggles.products)
-    summed = products if dot.tile.cycles == 1 else products + _block(dot, bits, kind, both)
+    products, bits = _products(dot, toggles.products)
+    summed = products if dot.tile.cycles == 1 else products + _block(dot, bits, both)
     term = bits
     if dot.accumulator.format is not None:
-        summed += _scaling(dot, kind, both).times(dot.parts)
+        summed += _scaling(dot, both).times(dot.parts)
         term = dot.term_bits + dot.accumulator.format.exponent_bits + 4
-    loop = _loop(dot, kind, active, float(toggles.adder.mean()))
+    loop = _loop(dot, active, float(toggles.adder.mean()))
     if dot.stages == 1:
         circuit = summed + loop
         return Bill(circuit.items, (circuit.path,))
@@ -55,38 +55,38 @@ def dot_bill(dot: Dot, kind: str, operands: str) -> Bill:
     return Bill(circuit.items, (cut(products.path, cuts), summed.path[len(products.path) :], loop.path))
 
 
-def _products(dot: Dot, kind: str, toggles: float) -> tuple[Block, int]:
+def _products(dot: Dot, toggles: float) -> tuple[Block, int]:
     """The sum of the products of a cycle, for each block that it has a part of; and its width."""
     lanes = dot.lanes // dot.parts
     both = adder_toggles(toggles)
     total = dot.sum_window + (lanes - 1).bit_length()
     w, a = dot.weight_port, dot.activation_port
     if dot.is_float:
-        lane, bits = _float_lane(dot, kind, toggles)
+        lane, bits = _float_lane(dot, toggles)
     else:
-        lane, bits = multiplier(w.width, a.width, w.signed or a.signed, False, kind, toggles), dot.product_bits
+        lane, bits = multiplier(w.width, a.width, w.signed or a.signed, toggles), dot.product_bits
     block = lane.times(lanes)
     if dot.is_aligned:
-        block = _largest(dot, lanes, kind, both) + block
+        block = _largest(dot, lanes, both) + block
     tree = compressor(max(lanes * bits - 2 * total, 0), lanes, both)
-    return (block + tree + adder("final adder", total, kind, both)).times(dot.parts), total
+    return (block + tree + adder("final adder", total, both)).times(dot.parts), total
 
 
-def _float_lane(dot: Dot, kind: str, toggles: float) -> tuple[Block, int]:
+def _float_lane(dot: Dot, toggles: float) -> tuple[Block, int]:
     """One product, negated where it has to be and aligned; its bits in the sum."""
     w, a, bits = dot.weight_port, dot.activation_port, dot.product_bits
     both = adder_toggles(toggles)
-    block = multiplier(w.width, a.width, False, False, kind, toggles)
+    block = multiplier(w.width, a.width, False, toggles)
     for port in (w, a):
         block = block.beside(gates("decoder", "or2", max(port.exponent_bits - 1, 0), both, f"hidden bit of {port}"))
         if port.signed:
-            block = block.beside(incrementer("decoder", port.width, kind, both))
+            block = block.beside(incrementer("decoder", port.width, both))
     if w.is_float and a.is_float:
         exponent = max(w.exponent_bits, a.exponent_bits) + 1
         block = block.beside(gates("exponent adder", "full_adder", exponent, 2 * both, "sum of the exponents"))
     block = block.beside(gates("sign", "xor2", 1, both, "sign of the product"))
     block += gates("negation", "xor2", bits, both, f"product of {bits} bits, sign and magnitude")
-    block += incrementer("negation", bits, kind, both)
+    block += incrementer("negation", bits, both)
     places = w.shifts + a.shifts
     if not dot.is_aligned:
         width = bits + 1 + places
@@ -96,27 +96,27 @@ def _float_lane(dot: Dot, kind: str, toggles: float) -> tuple[Block, int]:
     return block + gates("alignment", "mux2", dot.sum_window * stages, both, why, stages), dot.sum_window
 
 
-def _largest(dot: Dot, lanes: int, kind: str, both: float) -> Block:
+def _largest(dot: Dot, lanes: int, both: float) -> Block:
     """The largest exponent of a cycle's products, and how far each is below it."""
     exponent = (dot.weight_port.shifts + dot.activation_port.shifts).bit_length()
     zero = gates("zero products", "or2", dot.product_bits - 1, both, "is the product zero", depth=0)
     zero += gates("zero products", "and2", exponent, both, "takes its exponent out")
-    compare = adder("largest exponent", exponent, kind, both)
+    compare = adder("largest exponent", exponent, both)
     select = gates("largest exponent", "mux2", exponent, both, f"{exponent} bits, tree over {lanes} lanes")
     levels = (lanes - 1).bit_length()
     node = compare + select
     tree = Block(node.times(lanes - 1).items, node.path * levels) if lanes > 1 else zeros
-    return zero.times(lanes) + tree + adder("exponent difference", exponent, kind, both).times(lanes)
+    return zero.times(lanes) + tree + adder("exponent difference", exponent, both).times(lanes)
 
 
-def _block(dot: Dot, bits: int, kind: str, both: float) -> Block:
+def _block(dot: Dot, bits: int, both: float) -> Block:
     """The sum over the cycles of a block."""
     width = dot.largest_sum.bit_length() + 1
     shift = zeros
     if dot.is_aligned:
         shift = left_shifter("block alignment", bits, dot.exact_window - dot.product_bits - 1, both * bits / width)
     count = (dot.tile.cycles - 1).bit_length()
-    counter = incrementer("cycle counter", count, kind, 2 / count)
+    counter = incrementer("cycle counter", count, 2 / count)
     counter += gates("cycle counter", "and2", 3 * count, 2 / count, "clear, enable, last cycle; per bit")
     kept = registers("block", width, both, "sum of the block so far")
     kept = kept.beside(registers("cycle counter", count + 1, 2 / count, "cycles of a block; whether it starts a sum"))
@@ -124,7 +124,7 @@ def _block(dot: Dot, bits: int, kind: str, both: float) -> Block:
         (
             shift
             + gates("block", "and2", width, both, "one per bit, starts a block")
-            + adder("block adder", width, kind, both)
+            + adder("block adder", width, both)
             + gates("block", "mux2", width, both, "one per bit, holds the sum")
         )
         .beside(counter)
@@ -132,14 +132,14 @@ def _block(dot: Dot, bits: int, kind: str, both: float) -> Block:
     )
 
 
-def _scaling(dot: Dot, kind: str, both: float) -> Block:
+def _scaling(dot: Dot, both: float) -> Block:
     """Sign and magnitude of a sum, times the scales."""
     bits = dot.sum_bits
     block = gates("magnitude", "xor2", bits, both, f"sign and magnitude of {bits} bits")
-    block += incrementer("magnitude", bits, kind, both)
+    block += incrementer("magnitude", bits, both)
     for name, scale in dot.scales.items():
         if scale.width > 1:
-            block += multiplier(bits, scale.width, False, False, kind, both / 2)
+            block += multiplier(bits, scale.width, False, both / 2)
             bits += scale.width
         if scale.exponent_bits:
             width = scale.shifts.bit_length() + 1
@@ -150,12 +150,12 @@ def _scaling(dot: Dot, kind: str, both: float) -> Block:
     return block
 
 
-def _loop(dot: Dot, kind: str, active: float, adding: float) -> Block:
+def _loop(dot: Dot, active: float, adding: float) -> Block:
     """The accumulator and its adders, one for each block of a cycle."""
     n = dot.accumulator_bits
     if dot.accumulator.format is None:
-        add = adder("accumulator's adder", n, kind, adding)
+        add = adder("accumulator's adder", n, adding)
     else:
-        difference, rest = float_add(dot.accumulator.format, dot.term_bits, kind, active)
+        difference, rest = float_add(dot.accumulator.format, dot.term_bits, active)
         add = (difference + rest).in_series(dot.parts)
     return clear(n, active) + add + state(dot.accumulator, n, active)

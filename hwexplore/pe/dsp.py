@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from hwexplore.pe.base import PE
-from hwexplore.pe.circuits import adder, multiplier
+from hwexplore.pe.circuits import adder, booth_multiplier, multiplier
 from hwexplore.pe.dot import Dot
 from hwexplore.pe.mac import Mac
 from hwexplore.pe.operand import Operand
@@ -17,7 +17,7 @@ from hwexplore.technology.device import Multiplier
 
 __all__ = ["fpga_bill", "multipliers"]
 
-MULTIPLIER_PARTS = ("partial products", "Booth recoding", "compressor", "multiplier's adder")
+MULTIPLIER_PARTS = ("partial products", "compressor", "multiplier's adder")
 
 
 def multipliers(pe: PE) -> tuple[Multiplier, ...]:
@@ -41,17 +41,19 @@ def multipliers(pe: PE) -> tuple[Multiplier, ...]:
 
 
 def fpga_bill(pe: PE, in_dsp: Callable[[Multiplier], bool] = lambda multiplier: False) -> Bill:
-    """The bill of ``pe`` with array multipliers and ripple adders, less the multipliers that are ``in_dsp``."""
-    bill = next(bill for name, bill in pe.bills("gaussian").items() if "Booth" not in name and "prefix" not in name)
+    """The bill of ``pe``, less the multipliers that are ``in_dsp``."""
+    bill = pe.bill("gaussian")
     moved = [unit for unit in multipliers(pe) if in_dsp(unit)]
     if isinstance(pe, Mac) and moved:
         rest = tuple(item for item in bill if item.part not in MULTIPLIER_PARTS)
         if any(item.part in ("accumulator's adder", "significand adder") for item in rest):
             return Bill(rest)
         bits = min(moved[0].wide + moved[0].narrow, pe.accumulator_bits)
-        return Bill(rest + adder("accumulator's adder", bits, "ripple", 0.5).items)
-    booth = isinstance(pe, ShiftAdd)
-    blocks = (multiplier(u.narrow, u.wide, u.signed, booth, "ripple", 0.0).times(u.count) for u in moved)
+        return Bill(rest + adder("accumulator's adder", bits, 0.5).items)
+    if isinstance(pe, ShiftAdd):
+        blocks = [booth_multiplier(unit.narrow, unit.wide, 0.0) for unit in moved]
+    else:
+        blocks = [multiplier(unit.narrow, unit.wide, unit.signed, 0.0).times(unit.count) for unit in moved]
     return Bill(_less(bill, [item for block in blocks for item in block.items]))
 
 

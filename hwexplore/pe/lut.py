@@ -15,7 +15,6 @@ from hwexplore.pe.accumulator import Accumulator
 from hwexplore.pe.arguments import Arguments
 from hwexplore.pe.arithmetic import signed
 from hwexplore.pe.base import PE, Tile
-from hwexplore.pe.circuits import ADDERS
 from hwexplore.pe.codes import Codes, matrices, pack, plain
 from hwexplore.pe.lut_arithmetic import fixed_sums, floating_sums, folded_planes, grouped
 from hwexplore.pe.lut_circuit import lut_bill
@@ -289,8 +288,8 @@ class Lut(PE):
         with np.errstate(invalid="ignore"):
             return np.asarray((sums + self.offset * activation_sums) / 2)
 
-    def bills(self, operands: str) -> dict[str, Bill]:
-        return {f"{adder} adder": lut_bill(self, adder, operands) for adder in ADDERS}
+    def bill(self, operands: str) -> Bill:
+        return lut_bill(self, operands)
 
 
 def _side_by_side(rows: NDArray[Any], at_a_time: int) -> NDArray[Any]:

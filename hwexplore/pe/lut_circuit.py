@@ -37,24 +37,24 @@ CYCLES = 1024
 
 
 @lru_cache(maxsize=4096)
-def lut_bill(pe: Lut, kind: str, operands: str) -> Bill:
-    """The bill of ``pe`` with ripple or prefix adders."""
+def lut_bill(pe: Lut, operands: str) -> Bill:
+    """The bill of ``pe``."""
     toggles = _activity(pe, operands)
     once = toggles.entries / pe.tile.cycles
-    table = _table(pe, kind, once)
-    lookup, term = _lookups(pe, kind, toggles.lookups)
+    table = _table(pe, once)
+    lookup, term = _lookups(pe, toggles.lookups)
     cleared = clear(pe.accumulator_bits, toggles.accumulator)
-    loop = _add(pe, kind, pe.bits, toggles.adder) + state(pe.accumulator, pe.accumulator_bits, toggles.accumulator)
+    loop = _add(pe, pe.bits, toggles.adder) + state(pe.accumulator, pe.accumulator_bits, toggles.accumulator)
     pipeline = registers("pipeline", term * pe.lookup_stages, toggles.lookups, f"{term} bits after the lookup")
     sums = (lookup + loop).beside(cleared).beside(pipeline)
-    circuit = table.times(pe.m).beside(sums.times(pe.m * pe.n)).beside(_control(pe, kind))
+    circuit = table.times(pe.m).beside(sums.times(pe.m * pe.n)).beside(_control(pe))
     if pe.offset is not None:
-        circuit = circuit.beside(_activation_sum(pe, kind, once).times(pe.m))
+        circuit = circuit.beside(_activation_sum(pe, once).times(pe.m))
     paths = (lookup.path, cleared.path + loop.path) if pe.lookup_stages else (sums.path,)
     return Bill(circuit.items, (cut(table.path, pe.table_stages), *paths))
 
 
-def _table(pe: Lut, kind: str, active: float) -> Block:
+def _table(pe: Lut, active: float) -> Block:
     """The table of a group of activations, from their codes to its registers."""
     port, bits = pe.activation_port, pe.activation_port.width + pe.activation_port.shifts
     block = zeros
@@ -62,13 +62,13 @@ def _table(pe: Lut, kind: str, active: float) -> Block:
         block += gates("decoder", "or2", port.exponent_bits - 1, active, f"hidden bit of {port}")
         block += left_shifter("fixed point", port.width, port.shifts, active)
         block += gates("negation", "xor2", bits, active, f"{port} in {bits} bits, sign and magnitude")
-        block += incrementer("negation", bits, kind, active)
+        block += incrementer("negation", bits, active)
         block, bits = block.times(pe.k), bits + 1
-    block += _signed_sums(pe.k, bits, kind, active)
+    block += _signed_sums(pe.k, bits, active)
     if isinstance(pe.table, Minifloat):
-        block += _rounding(pe.sum_bits, pe.table, kind, active).times(pe.entries)
+        block += _rounding(pe.sum_bits, pe.table, active).times(pe.entries)
     elif pe.table is not None:
-        block += _scaling(pe, pe.table, kind, active)
+        block += _scaling(pe, pe.table, active)
     stored, why = pe.entries * pe.entry_bits, f"{pe.entries} entries of {pe.entry_bits} bits"
     if pe.table is None:
         stored, why = stored - pe.entries + 1, f"{why}, the lowest bit of all of them the same"
@@ -79,36 +79,36 @@ def _table(pe: Lut, kind: str, active: float) -> Block:
     return block.beside(registers("table", stored, active, why)).beside(pipeline)
 
 
-def _signed_sums(values: int, bits: int, kind: str, active: float) -> Block:
+def _signed_sums(values: int, bits: int, active: float) -> Block:
     """Sums of values of ``bits`` bits, with all signs but the last: of each half of them, then of both."""
     if values == 1:
         return zeros
     low, high = values // 2, values - values // 2
     width = bits + (values - 1).bit_length()
-    halves = _signed_sums(high, bits, kind, active).beside(_signed_sums(low, bits, kind, active))
-    return halves + adder(f"sums of {values}", width, kind, active).times(1 << values - 1)
+    halves = _signed_sums(high, bits, active).beside(_signed_sums(low, bits, active))
+    return halves + adder(f"sums of {values}", width, active).times(1 << values - 1)
 
 
-def _rounding(bits: int, format: Minifloat, kind: str, active: float) -> Block:
+def _rounding(bits: int, format: Minifloat, active: float) -> Block:
     """A fixed-point number of ``bits`` bits in floating point."""
     return (
         gates("magnitude", "xor2", bits, active, f"{bits} bits")
-        + incrementer("magnitude", bits, kind, active)
+        + incrementer("magnitude", bits, active)
         + leading_zeros(bits, active)
         + align_shifter("normalisation", bits, active)
-        + incrementer("rounding to nearest even", format.mantissa_bits + 1, kind, active)
+        + incrementer("rounding to nearest even", format.mantissa_bits + 1, active)
         + gates("special values", "mux2", format.element_bits, active, "NaN, inf, overflow; one per bit")
     )
 
 
-def _scaling(pe: Lut, table: Integer, kind: str, active: float) -> Block:
+def _scaling(pe: Lut, table: Integer, active: float) -> Block:
     """All entries divided by a power of two, and rounded to nearest even."""
     places, bits, width = pe.max_scale, pe.sum_bits, table.width
     levels = places.bit_length()
     ones = (width - 2).bit_length()
     range_check = (
         gates("range", "xor2", bits, active, f"magnitude of {bits} bits")
-        + incrementer("range", bits, kind, active)
+        + incrementer("range", bits, active)
         + gates("range", "and2", (ones + 2) * places, active, f"runs of {width - 1} ones at {places} places", ones)
         + gates("range", "or2", 2 * places, active, f"ones above and below, at {places} places", places)
     )
@@ -117,17 +117,17 @@ def _scaling(pe: Lut, table: Integer, kind: str, active: float) -> Block:
         gates("division", "mux2", shifted, active, f"{levels} stages, the last {width + 1} bits wide", levels)
         + gates("sticky bit", "and2", places, active, f"{places} bits shifted out", 0)
         + gates("sticky bit", "or2", places, active, f"{places} bits shifted out", 0)
-        + incrementer("rounding to nearest even", width, kind, active)
+        + incrementer("rounding to nearest even", width, active)
     )
     if pe.activation_port.is_float:
         divide += gates("magnitude", "xor2", width, active, f"sign and magnitude of {width} bits")
-        divide += incrementer("magnitude", width, kind, active)
+        divide += incrementer("magnitude", width, active)
     all_of_them = gates("range", "or2", (pe.entries - 1) * places, active, f"any of {pe.entries} entries", pe.k - 1)
     encoder = gates("scale", "mux2", places, active, f"number of {places} places in a row", levels)
     return range_check.times(pe.entries) + all_of_them + encoder + divide.times(pe.entries)
 
 
-def _lookups(pe: Lut, kind: str, active: float) -> tuple[Block, int]:
+def _lookups(pe: Lut, active: float) -> tuple[Block, int]:
     """What the planes of a cycle look up for one sum, as the accumulator takes it, and its bits."""
     bits = pe.entry_bits - (pe.table is None)
     why = f"tree over {pe.entries} entries of {bits} bits" + ", without their common lowest bit" * (pe.table is None)
@@ -149,30 +149,30 @@ def _lookups(pe: Lut, kind: str, active: float) -> tuple[Block, int]:
     block += gates("negation", "xor2", width, active, f"one per bit of an entry in its place, {width} bits")
     block = block.times(pe.bits)
     for plane in range(1, pe.bits):
-        block += adder("sum of planes", width + plane, kind, active)
+        block += adder("sum of planes", width + plane, active)
     return block, width + pe.bits
 
 
-def _add(pe: Lut, kind: str, terms: int, active: float) -> Block:
+def _add(pe: Lut, terms: int, active: float) -> Block:
     """What adds the terms of a cycle to an accumulator."""
     if pe.accumulator.format is None:
-        return adder("accumulator's adder", pe.accumulator_bits, kind, active)
+        return adder("accumulator's adder", pe.accumulator_bits, active)
     significand = pe.table.mantissa_bits + 1 if isinstance(pe.table, Minifloat) else pe.entry_bits - 1
-    difference, rest = float_add(pe.accumulator.format, significand, kind, active)
+    difference, rest = float_add(pe.accumulator.format, significand, active)
     return (difference + rest).in_series(terms)
 
 
-def _activation_sum(pe: Lut, kind: str, active: float) -> Block:
+def _activation_sum(pe: Lut, active: float) -> Block:
     """The sum of the activations of one row: an entry of its table, added once per tile."""
     n = pe.accumulator_bits
     pipeline = registers("pipeline", pe.entry_bits * pe.lookup_stages, active, f"entry of {pe.entry_bits} bits")
     scaled = zeros
     if pe.max_scale and pe.accumulator.format is None:
         scaled = left_shifter("scale", pe.entry_bits, pe.max_scale, active)
-    return scaled + clear(n, active) + _add(pe, kind, 1, active) + state(pe.accumulator, n, active).beside(pipeline)
+    return scaled + clear(n, active) + _add(pe, 1, active) + state(pe.accumulator, n, active).beside(pipeline)
 
 
-def _control(pe: Lut, kind: str) -> Block:
+def _control(pe: Lut) -> Block:
     """Registers of the weights and of what the pipeline carries along; the counter of the planes."""
     count = (pe.tile.cycles - 1).bit_length()
     stages, active = pe.table_stages, (2 - 2.0 ** (1 - count)) / max(count, 1)
@@ -182,7 +182,7 @@ def _control(pe: Lut, kind: str) -> Block:
     why = f"counter of {pe.tile.cycles} cycles, and {stages} stages"
     block = block.beside(registers("planes", (1 + stages) * count, active, why))
     if count:
-        block = block.beside(incrementer("planes", count, kind, active))
+        block = block.beside(incrementer("planes", count, active))
         block = block.beside(gates("planes", "and2", 3 * count, active, "clear, enable, last cycle; per bit"))
     return block
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +14,6 @@ from hwexplore.pe.accumulator import Accumulator
 from hwexplore.pe.arguments import Arguments
 from hwexplore.pe.arithmetic import exact_sums, float_sums, saturating_sums, signed, wrap
 from hwexplore.pe.base import PE
-from hwexplore.pe.circuits import ADDERS
 from hwexplore.pe.codes import Codes, matrices, plain
 from hwexplore.pe.mac_circuit import mac_bill
 from hwexplore.pe.operand import Operand
@@ -106,15 +104,8 @@ class Mac(PE):
         unit = 2.0 ** (self.weight_port.step_exponent + self.activation_port.step_exponent)
         return np.asarray(signed(codes, self.accumulator_bits).astype(float) * unit)
 
-    def bills(self, operands: str) -> dict[str, Bill]:
-        narrow = min(self.weight_port.width, self.activation_port.width) < BOOTH_FROM
-        multipliers = {"array": False} if narrow else {"array": False, "Booth": True}
-        return {
-            f"{name} multiplier, {adder} adder": mac_bill(self, booth, adder, operands)
-            for (name, booth), adder in product(multipliers.items(), ADDERS)
-        }
+    def bill(self, operands: str) -> Bill:
+        return mac_bill(self, operands)
 
 
 MAX_STAGES = 8
-BOOTH_FROM = 6
-"""Operand width from which Booth recoding is tried: below, it needs more rows' worth of hardware than it saves."""

@@ -29,22 +29,20 @@ __all__ = ["mac_bill", "product_block"]
 
 
 @lru_cache(maxsize=4096)
-def mac_bill(mac: Mac, booth: bool, kind: str, operands: str) -> Bill:
-    """The bill of ``mac`` with an array or Booth multiplier and ripple or prefix adders."""
+def mac_bill(mac: Mac, operands: str) -> Bill:
+    """The bill of ``mac``."""
     toggles = activity(mac.weight_port, mac.activation_port, mac.accumulator_bits, mac.accumulator.format, operands)
     n, active = mac.accumulator_bits, float(toggles.accumulator.mean())
     cleared, register = clear(n, active), state(mac.accumulator, n, active)
     is_integer = not (mac.weight_port.is_float or mac.activation_port.is_float)
     if mac.stages == 1 and is_integer and mac.accumulator.format is None:
-        circuit = cleared + _fused(mac, booth, kind, toggles) + register
+        circuit = cleared + _fused(mac, toggles) + register
         return Bill(circuit.items, (circuit.path,))
-    product, bits = product_block(mac, booth, kind, toggles)
+    product, bits = product_block(mac, toggles)
     if mac.accumulator.format is None:
-        add = adder("accumulator's adder", n, kind, float(toggles.adder.mean()))
+        add = adder("accumulator's adder", n, float(toggles.adder.mean()))
     else:
-        difference, rest = float_add(
-            mac.accumulator.format, mac.weight_port.width + mac.activation_port.width, kind, active
-        )
+        difference, rest = float_add(mac.accumulator.format, mac.weight_port.width + mac.activation_port.width, active)
         # In one cycle, the exponents are compared while the significands are multiplied.
         add = rest.beside(difference) if mac.stages == 1 else difference + rest
     loop = cleared + add + register
@@ -57,34 +55,30 @@ def mac_bill(mac: Mac, booth: bool, kind: str, operands: str) -> Bill:
     return Bill(circuit.items, (cut(product.path, cuts), loop.path))
 
 
-def _fused(mac: Mac, booth: bool, kind: str, toggles: Activity) -> Block:
+def _fused(mac: Mac, toggles: Activity) -> Block:
     """Integers in one cycle: the accumulator is one more row of the multiplier, closed by a single adder."""
     w, a, n = mac.weight_port.width, mac.activation_port.width, mac.accumulator_bits
     signed = mac.weight_port.signed or mac.activation_port.signed
-    products, rows, bits = partial_products(w, a, signed, booth, toggles.products)
-    both = adder_toggles(toggles.products)
-    lower, upper = min(w + a, n), max(n - w - a, 0)
-    if kind == "prefix":
-        sums = float(toggles.adder.mean())
-        return products + compressor(max(bits - lower, 0), rows + 1, both) + adder("final adder", n, kind, sums)
-    carries = float(toggles.adder[lower:].mean()) if upper else 0.0
+    upper = max(n - w - a, 0)
+    carries = float(toggles.adder[-upper:].mean()) if upper else 0.0
     why = "accumulator bits above the product: sum, sign, carry"
     above = gates("ripple adder", "full_adder", upper, 2 * carries, why, depth=0)
-    tree = compressor(bits, rows + 1, both)
-    ripple = Block((), (Stage("ripple adder", "full_adder", min(w, a) + upper, carry=True),))
-    return products + tree.beside(above) + ripple
+    products = partial_products(w, a, signed, toggles.products)
+    tree = compressor(w * a, min(w, a) + 1, adder_toggles(toggles.products))
+    ripple = Block((), (Stage("ripple adder", "full_adder", n, carry=True),))
+    return products + (tree + above) + ripple
 
 
-def product_block(mac: Mac, booth: bool, kind: str, toggles: Activity) -> tuple[Block, int]:
+def product_block(mac: Mac, toggles: Activity) -> tuple[Block, int]:
     """The product on its own, as the accumulator takes it, and its width in bits."""
     w, a = mac.weight_port, mac.activation_port
-    block = multiplier(w.width, a.width, w.signed or a.signed, booth, kind, toggles.products)
+    block = multiplier(w.width, a.width, w.signed or a.signed, toggles.products)
     bits = w.width + a.width
     active = adder_toggles(toggles.products)
     for port in (w, a):
         block = block.beside(gates("decoder", "or2", max(port.exponent_bits - 1, 0), active, f"hidden bit of {port}"))
         if port.signed and mac.accumulator.format is not None:
-            block = block.beside(incrementer("decoder", port.width, kind, active))
+            block = block.beside(incrementer("decoder", port.width, active))
             block = block.beside(gates("decoder", "xor2", port.width, active, f"magnitude of {port}"))
     if w.is_float or a.is_float:
         block = block.beside(gates("sign", "xor2", 1, active, "sign of the product"))

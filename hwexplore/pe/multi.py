@@ -14,7 +14,6 @@ from hwexplore.pe.accumulator import Accumulator
 from hwexplore.pe.arguments import Arguments
 from hwexplore.pe.arithmetic import exact_sums, saturating_accumulation, signed, wrap
 from hwexplore.pe.base import PE, Tile
-from hwexplore.pe.circuits import ADDERS
 from hwexplore.pe.codes import Codes, matrices, pack, plain
 from hwexplore.pe.multi_circuit import multi_bill
 from hwexplore.pe.operand import Operand
@@ -208,8 +207,8 @@ class Multi(PE):
     def decode(self, codes: Codes) -> NDArray[np.float64]:
         return np.asarray(signed(codes, self.accumulator_bits).astype(float))
 
-    def bills(self, operands: str) -> dict[str, Bill]:
-        return {f"{adder} adder": multi_bill(self, adder, operands) for adder in ADDERS}
+    def bill(self, operands: str) -> Bill:
+        return multi_bill(self, operands)
 
 
 def _narrowed(port: Operand, width: int) -> Operand:

@@ -21,17 +21,17 @@ SAMPLES = 1024
 
 
 @lru_cache(maxsize=4096)
-def multi_bill(pe: Multi, kind: str, operands: str) -> Bill:
-    """The bill of ``pe`` with ripple or prefix adders; its mode sets the activities, and nothing else."""
+def multi_bill(pe: Multi, operands: str) -> Bill:
+    """The bill of ``pe``; its mode sets the activities, and nothing else."""
     products = activity(pe.weight_port, pe.activation_port, 1, None, operands).products
     toggles = adder_toggles(products)
     circuit = _operands(pe) + _blocks(pe, products)
-    circuit += _combination("rows", pe.digits, pe.digits, 4, kind, toggles)
-    circuit += _combination("columns", 1, pe.digits, 2 * pe.digits + 2, kind, toggles)
+    circuit += _combination("rows", pe.digits, pe.digits, 4, toggles)
+    circuit += _combination("columns", 1, pe.digits, 2 * pe.digits + 2, toggles)
     if pe.weight_port.signed or pe.activation_port.signed:
-        circuit += _adders("sign correction", 1, pe.cycle_bits, 0, kind, toggles)
+        circuit += _adders("sign correction", 1, pe.cycle_bits, 0, toggles)
     n, (active, adding) = pe.accumulator_bits, _accumulator_activity(pe, operands)
-    loop = clear(n, active) + adder("accumulator's adder", n, kind, adding) + state(pe.accumulator, n, active)
+    loop = clear(n, active) + adder("accumulator's adder", n, adding) + state(pe.accumulator, n, active)
     cuts = pe.stages - 1
     if not cuts:
         return Bill((circuit + loop).items, ((circuit + loop).path,))
@@ -61,7 +61,7 @@ def _blocks(pe: Multi, products: float) -> Block:
     )
 
 
-def _combination(name: str, trees: int, values: int, bits: int, kind: str, toggles: float) -> Block:
+def _combination(name: str, trees: int, values: int, bits: int, toggles: float) -> Block:
     """Trees that sum as many ``values`` of ``bits`` bits each, neighbours shifted against each other or not."""
     block, shift, pairs = zeros, 2, values // 2
     while pairs:
@@ -70,15 +70,13 @@ def _combination(name: str, trees: int, values: int, bits: int, kind: str, toggl
         block = block.beside(
             gates(name, "and2", count * 2 * apart, toggles, f"{count} x 2 x {apart} bits of one place")
         )
-        block += _adders(name, count, bits, shift, kind, toggles)
+        block += _adders(name, count, bits, shift, toggles)
         bits, shift, pairs = bits + shift, 2 * shift, pairs // 2
     return block
 
 
-def _adders(name: str, count: int, bits: int, above: int, kind: str, toggles: float) -> Block:
-    """Adders of two numbers of ``bits`` bits, or of one shifted by ``above`` places; ripples run side by side."""
-    if kind == "prefix":
-        return adder(name, bits + above, kind, toggles).times(count)
+def _adders(name: str, count: int, bits: int, above: int, toggles: float) -> Block:
+    """Adders of two numbers of ``bits`` bits, or of one shifted by ``above`` places; carries run side by side."""
     full = gates(name, "full_adder", count * bits, 2 * toggles, f"{count} x {bits} bits")
     return full.beside(gates(name, "half_adder", count * above, 2 * toggles, f"{count} x {above} bits above"))
 

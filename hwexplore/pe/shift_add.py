@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from math import ceil
 from typing import ClassVar
 
@@ -18,7 +17,6 @@ from hwexplore.pe.accumulator import Accumulator
 from hwexplore.pe.arguments import Arguments
 from hwexplore.pe.arithmetic import float_sums, rounded_sum
 from hwexplore.pe.base import PE, Tile
-from hwexplore.pe.circuits import ADDERS
 from hwexplore.pe.codes import Codes, matrices, plain
 from hwexplore.pe.mac import Mac
 from hwexplore.pe.operand import Operand
@@ -219,11 +217,8 @@ class ShiftAdd(PE):
     def decode(self, codes: Codes) -> NDArray[np.float64]:
         return self._sum_format.decode(codes)
 
-    def bills(self, operands: str) -> dict[str, Bill]:
-        return {
-            f"{group} adder in groups, {scaled} adder after": shift_add_bill(self, group, scaled, operands)
-            for group, scaled in product(ADDERS, ADDERS)
-        }
+    def bill(self, operands: str) -> Bill:
+        return shift_add_bill(self, operands)
 
     def product_table(self) -> pd.DataFrame:
         """What a product takes in gates, by shift and add and in an array multiplier of the same stored widths.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from hwexplore.formats import Integer
 from hwexplore.pe.accumulator_circuit import clear, float_add, state
-from hwexplore.pe.circuits import Block, adder, cut, gates, incrementer, multiplier, registers, zeros
+from hwexplore.pe.circuits import Block, adder, booth_multiplier, cut, gates, incrementer, multiplier, registers, zeros
 from hwexplore.pe.mac import Mac
 from hwexplore.pe.mac_circuit import mac_bill, product_block
 from hwexplore.pe.operand import Operand
@@ -24,15 +24,15 @@ __all__ = ["product_table", "shift_add_bill"]
 
 
 @lru_cache(maxsize=4096)
-def shift_add_bill(pe: ShiftAdd, group_kind: str, kind: str, operands: str) -> Bill:
-    """The bill of ``pe`` with ripple or prefix adders in the sums of groups, and in what follows them."""
-    group = mac_bill(replace(pe.group_sum, weight_port=pe.recoded_weight), False, group_kind, operands)
+def shift_add_bill(pe: ShiftAdd, operands: str) -> Bill:
+    """The bill of ``pe``."""
+    group = mac_bill(replace(pe.group_sum, weight_port=pe.recoded_weight), operands)
     once = min(1 / pe.group, 0.5)  # A group's numbers come and go, and half of their bits are ones.
-    scaled, significand = _scaled(pe, kind, once)
-    loop = _loop(pe, significand, kind, once)
-    items = group.items + _control(pe, group_kind, once).items + scaled.items + loop.items
+    scaled, significand = _scaled(pe, once)
+    loop = _loop(pe, significand, once)
+    items = group.items + _control(pe, once).items + scaled.items + loop.items
     if pe.weight.zero_point:
-        items += _activation_sum(pe, group_kind, operands).items
+        items += _activation_sum(pe, operands).items
     cuts = pe.stages - 2
     if not cuts:
         return Bill(items, (*group.paths, scaled.path + loop.path))
@@ -42,13 +42,13 @@ def shift_add_bill(pe: ShiftAdd, group_kind: str, kind: str, operands: str) -> B
     return Bill(items + pipeline.items, (*group.paths, cut(scaled.path, cuts), loop.path))
 
 
-def _control(pe: ShiftAdd, kind: str, once: float) -> Block:
+def _control(pe: ShiftAdd, once: float) -> Block:
     """What counts the cycles of a group, and keeps its scale and zero point."""
     bits = (pe.group - 1).bit_length()
     toggles = 2 / max(bits, 1)
     held = pe.scale_port.format.element_bits + pe.weight.zero_point * pe.weight.element_bits
     blocks = (
-        incrementer("cycle counter", bits, kind, toggles) if bits else zeros,
+        incrementer("cycle counter", bits, toggles) if bits else zeros,
         gates("cycle counter", "and2", bits, toggles, f"clear, per bit; counts {pe.group} cycles"),
         gates("cycle counter", "mux2", bits, toggles, "enable, per bit"),
         gates("cycle counter", "and2", bits - 1, 2 * once, "finds the last cycle"),
@@ -60,54 +60,54 @@ def _control(pe: ShiftAdd, kind: str, once: float) -> Block:
     return Block(tuple(item for block in blocks for item in block.items))
 
 
-def _activation_sum(pe: ShiftAdd, kind: str, operands: str) -> Block:
+def _activation_sum(pe: ShiftAdd, operands: str) -> Block:
     """The sum of a group's activations, which its zero point multiplies."""
     mac = pe.activation_sum
     toggles = activity(mac.weight_port, mac.activation_port, mac.accumulator_bits, mac.accumulator.format, operands)
     n, active = mac.accumulator_bits, float(toggles.accumulator.mean())
     if mac.accumulator.format is None:
-        add = adder("activations' adder", n, kind, active)
+        add = adder("activations' adder", n, active)
     else:
-        difference, rest = float_add(mac.accumulator.format, mac.activation_port.width, kind, active)
+        difference, rest = float_add(mac.accumulator.format, mac.activation_port.width, active)
         add = difference + rest
     return clear(n, active) + add + state(mac.accumulator, n, active)
 
 
-def _scaled(pe: ShiftAdd, kind: str, once: float) -> tuple[Block, int]:
+def _scaled(pe: ShiftAdd, once: float) -> tuple[Block, int]:
     """A complete group sum, less the zero points, times the scale; and the bits of its significand."""
     block = gates("isolation", "and2", pe.group_sum.accumulator_bits, once, "one per bit of the group sum")
     if pe.weight.zero_point:
-        block += _correction(pe, kind, once)
+        block += _correction(pe, once)
     scale, total = pe.scale_port, pe.group_sum_port
     if not total.is_float:
         block += gates("group sum", "xor2", total.width, once, f"magnitude of {total.width} bits")
-        block += incrementer("group sum", total.width, kind, once)
+        block += incrementer("group sum", total.width, once)
     exponents = [port.exponent_bits for port in (scale, total)]
     block = block.beside(gates("decoder", "or2", sum(exponents) - len(exponents), once, "hidden bits of the factors"))
     if total.is_float:
-        block = block.beside(adder("exponent adder", max(exponents) + 1, kind, once))
-    return block + multiplier(scale.width, total.width, False, True, kind, once / 2), scale.width + total.width
+        block = block.beside(adder("exponent adder", max(exponents) + 1, once))
+    return block + booth_multiplier(scale.width, total.width, once / 2), scale.width + total.width
 
 
-def _correction(pe: ShiftAdd, kind: str, once: float) -> Block:
+def _correction(pe: ShiftAdd, once: float) -> Block:
     """Takes zero point times activations off the group sum."""
     mac = pe.activation_sum
     isolation = gates("isolation", "and2", mac.accumulator_bits, once, "one per bit of the activations' sum")
     bits, width = pe.weight.element_bits, mac.accumulator_bits
     format = mac.accumulator.format
     if format is None:
-        times = multiplier(bits, width, mac.activation_port.signed, False, kind, once / 2)
-        return isolation + times + adder("zero-point subtraction", pe.group_sum.accumulator_bits, kind, once)
+        times = multiplier(bits, width, mac.activation_port.signed, once / 2)
+        return isolation + times + adder("zero-point subtraction", pe.group_sum.accumulator_bits, once)
     width = Operand(format).width
-    difference, rest = float_add(format, bits + width, kind, once)
-    return isolation + multiplier(bits, width, False, False, kind, once / 2) + difference + rest
+    difference, rest = float_add(format, bits + width, once)
+    return isolation + multiplier(bits, width, False, once / 2) + difference + rest
 
 
-def _loop(pe: ShiftAdd, significand: int, kind: str, once: float) -> Block:
+def _loop(pe: ShiftAdd, significand: int, once: float) -> Block:
     """The accumulator and its adder."""
     assert pe.accumulator.format is not None
     n = pe.accumulator_bits
-    difference, rest = float_add(pe.accumulator.format, significand, kind, once)
+    difference, rest = float_add(pe.accumulator.format, significand, once)
     return clear(n, once) + difference + rest + state(pe.accumulator, n, once)
 
 
@@ -123,5 +123,5 @@ def product_table(pe: ShiftAdd) -> pd.DataFrame:
 
 def _gates(mac: Mac) -> pd.Series[float]:
     toggles = activity(mac.weight_port, mac.activation_port, mac.accumulator_bits, mac.accumulator.format, "gaussian")
-    block, _ = product_block(mac, False, "ripple", toggles)
+    block, _ = product_block(mac, toggles)
     return pd.DataFrame(block.items).groupby(["part", "primitive"])["count"].sum()

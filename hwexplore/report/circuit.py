@@ -16,14 +16,13 @@ __all__ = ["describe_pe"]
 def describe_pe(model: Model, place: tuple[int, int, int]) -> dict[str, Any]:
     """One instance, as it stands in the array, of the PE at ``place``, indices of PE, clock and voltage.
 
-    ``structure`` is the one chosen for the clock. ``bill`` has a list per column, an entry per item: ``area_um2``,
-    ``leakage_uw`` and energies of all ``count`` primitives, ``dynamic_pj`` and ``clock_pj`` per cycle in which the PE
-    works. ``path`` is the critical path from register to register, stage by stage in ``delay_ps``.
+    ``bill`` has a list per column, an entry per item: ``area_um2``, ``leakage_uw`` and energies of all ``count``
+    primitives, ``dynamic_pj`` and ``clock_pj`` per cycle in which the PE works. ``path`` is the critical path from
+    register to register, stage by stage in ``delay_ps``.
     """
     description = model.choices.values["pe"][place[0]]
-    structure = model.pes.structures[place]
     node = model.technology.at(model.choices.values["voltage"][place[2]])
-    bill = description.bills("gaussian")[structure]
+    bill = description.bill("gaussian")
     period_ps = float(model.pes.period_s[place]) * 1e12
     effort = node.effort(bill, period_ps)
     items = [*bill, *operand_registers(description)]
@@ -33,7 +32,6 @@ def describe_pe(model: Model, place: tuple[int, int, int]) -> dict[str, Any]:
     stages_ps = [node.delay_ps((stage,)) / (1 + effort) - registers_ps for stage in path]
     return {
         "text": str(description),
-        "structure": structure,
         "macs_per_cycle": description.macs_per_cycle,
         "period_ps": period_ps,
         "bill": {

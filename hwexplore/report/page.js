@@ -501,7 +501,7 @@ function showOperators({ operators: ops }) {
 function showBill({ pe: index, pe_instances: instances }) {
   const pe = pes[index];
   const { bill, path } = pe;
-  $("bill-title").textContent = `Bill of hardware: one of ${instances.toLocaleString("en")} × ${pe.text}, ${pe.structure}`;
+  $("bill-title").textContent = `Bill of hardware: one of ${instances.toLocaleString("en")} × ${pe.text}`;
   const area = sum(bill.area_um2);
   const heads = [{ label: "part", text: true }, { label: "primitive", text: true }, { label: "count" }, { label: "transitions per cycle" }, { label: "area" }, { label: "share" },
     { label: "dynamic energy per cycle" }, { label: "clock energy per cycle" }, { label: "leakage" }, { label: "why", prose: true }];

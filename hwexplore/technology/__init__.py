@@ -6,7 +6,7 @@ from hwexplore.technology.coefficients import Coefficient, coefficients
 from hwexplore.technology.interval import Interval
 from hwexplore.technology.memory import Dram, Sram, SramLaw
 from hwexplore.technology.scaling import Scaling
-from hwexplore.technology.technology import DRAWS, FACTORS, Price, Primitive, Sizing, Technology, VectorUnit
+from hwexplore.technology.technology import DRAWS, FACTORS, Glitches, Price, Primitive, Sizing, Technology, VectorUnit
 
 __all__ = [
     "DRAWS",
@@ -15,6 +15,7 @@ __all__ = [
     "Bill",
     "Coefficient",
     "Dram",
+    "Glitches",
     "Interval",
     "Item",
     "Price",

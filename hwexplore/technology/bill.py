@@ -17,7 +17,8 @@ class Item:
     """``count`` primitives of one kind, doing one job.
 
     ``activity`` is the mean number of output transitions per primitive and clock cycle, without glitches;
-    ``why`` states the formula behind the count.
+    ``why`` states the formula behind the count; ``depth`` is how many primitives in series are in front of them since
+    the registers, on average: what comes late has glitched.
     """
 
     part: str
@@ -25,6 +26,7 @@ class Item:
     count: float
     activity: float
     why: str
+    depth: float = 0.0
 
     def __post_init__(self) -> None:
         if self.primitive not in PRIMITIVES:

@@ -14,7 +14,7 @@ from hwexplore.errors import InputError, unknown
 from hwexplore.technology.bill import PRIMITIVES
 from hwexplore.technology.memory import Dram, Sram, SramLaw
 from hwexplore.technology.scaling import Scaling
-from hwexplore.technology.technology import FACTORS, Primitive, Sizing, Technology, VectorUnit
+from hwexplore.technology.technology import FACTORS, Glitches, Primitive, Sizing, Technology, VectorUnit
 from hwexplore.technology.voltage import VoltageLaw
 
 __all__ = ["from_table", "load", "names"]
@@ -82,6 +82,7 @@ def _figures(table: Mapping[str, Any]) -> dict[str, Any]:
         "primitives": primitives,
         "vector_unit": VectorUnit(**table["vector_unit"]),
         "sizing": Sizing(**table["sizing"]),
+        "glitches": Glitches(**table["glitches"]),
         "sources": table["sources"],
         "scalings": (),
         "spreads": {},
@@ -97,6 +98,7 @@ def _scaled_figures(base: Technology, by: Scaling) -> dict[str, Any]:
         },
         "vector_unit": base.vector_unit.scaled(area=by.area, energy=by.energy, leakage=by.leakage),
         "sizing": base.sizing,
+        "glitches": base.glitches,
         "sources": base.sources,
         "scalings": (*base.scalings, by),
         "spreads": {factor: (base.spread[factor], base.spread_sources[factor]) for factor in FACTORS},

@@ -16,7 +16,10 @@ from hwexplore.technology.memory import Dram, Sram, SramLaw
 from hwexplore.technology.scaling import Scaling
 from hwexplore.technology.voltage import VoltageLaw
 
-__all__ = ["DRAWS", "FACTORS", "Price", "Primitive", "Sizing", "Technology", "VectorUnit"]
+__all__ = ["DRAWS", "FACTORS", "Glitches", "Price", "Primitive", "Sizing", "Technology", "VectorUnit"]
+
+LATENESS = 0.75
+"""Power of the depth with which glitches grow: the best of 0.35, 0.5, 0.75 and 1 for the PEs that were fitted."""
 
 DRAWS = 200
 """Joint draws of the coefficients behind every interval."""
@@ -34,7 +37,7 @@ FACTORS = (
 class Primitive:
     """One hardware primitive at the technology's nominal voltage and temperature, in a netlist that has time.
 
-    ``energy_pj`` is per output transition, load included, and ``glitch`` the transitions in vain for each useful one;
+    ``energy_pj`` is per output transition, load included;
     ``clock_pj`` per clock cycle (flip-flops only); ``carry_delay_ps`` the carry-in to carry-out arc (full adders only);
     ``setup_ps`` flip-flops only.
     """
@@ -48,7 +51,6 @@ class Primitive:
     carry_delay_ps: float = 0.0
     setup_ps: float = 0.0
     clock_pj: float = 0.0
-    glitch: float = 0.0
 
     def scaled(self, *, energy: float, delay: float, leakage: float, area: float = 1.0) -> Primitive:
         """The primitive with its areas, energies, delays and leakage multiplied."""
@@ -98,6 +100,14 @@ class Sizing:
 
 
 @dataclass(frozen=True)
+class Glitches:
+    """Transitions in vain for each useful one: ``ratio`` x d^`LATENESS` in logic behind d primitives in series."""
+
+    ratio: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Price:
     """A bill of hardware priced by one technology, at one setting of its coefficients.
 
@@ -132,6 +142,7 @@ class Technology:
     vector_unit: VectorUnit
     voltage_law: VoltageLaw | None
     sizing: Sizing
+    glitches: Glitches
     spread: Mapping[str, float]
     spread_sources: Mapping[str, str]
     sources: Mapping[str, str]
@@ -147,8 +158,9 @@ class Technology:
             larger = 1.0 if is_register else sized_area
             useful_pj = item.count * item.activity * primitive.energy_pj * (1.0 if is_register else sized_energy)
             area += item.count * primitive.area_um2 * larger
-            dynamic += useful_pj * (1 + primitive.glitch)
-            glitches += useful_pj * primitive.glitch
+            vain_pj = 0.0 if is_register else useful_pj * self.glitches.ratio * item.depth**LATENESS
+            dynamic += useful_pj + vain_pj
+            glitches += vain_pj
             clock += item.count * primitive.clock_pj
             leakage += item.count * primitive.leakage_uw * larger
         delay_ps = self.delay_ps(self.critical_path(bill)) / (1 + effort)

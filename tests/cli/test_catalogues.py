@@ -56,6 +56,7 @@ def test_pe_figures(run: Run) -> None:
     assert sum(line["area_um2"] for line in facts["bill"]) == pytest.approx(cost.area_um2.mid, abs=0.1)
     faster = json.loads(run("pe", "show", text, "--period-ps", cost.min_period_ps.mid / 1.1, "--json")[1])
     assert faster["area_um2"]["mid"] > area["mid"]
+    assert sum(line["area_um2"] for line in faster["bill"]) == pytest.approx(faster["area_um2"]["mid"], abs=0.1)
 
 
 def test_workload_figures(run: Run) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from conftest import Browser
 
 HOSTILE = "</script><img src=x onerror=document.title='taken'><b>bold"
-DETAILED = 50
+DETAILED = 20
 ROWS = "document.querySelectorAll('#table tbody tr').length"
 TITLE = "document.getElementById('design-title').textContent"
 PLOTS = ("front", "parallel", "roofline", "gap", "energy", "area")
