@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar, nnls
+from scipy.optimize import lsq_linear, minimize_scalar
 
 from hwexplore.pe import PE
 from hwexplore.technology import Bill, Sizing, Technology
@@ -25,7 +25,10 @@ ROUNDS = 6
 SHRINK = 0.03
 """Weight of the cells' own prices, against that of one synthesised PE which the model misses by 100 %."""
 
-REWEIGHTINGS, SMALLEST_ERROR = 12, 0.05
+BOUNDS = (0.25, 4)
+"""Of a price, in units of the cell's own and the factor that all share."""
+
+REWEIGHTINGS, SMALLEST_ERROR, TIGHT = 12, 0.05, 1e-6
 
 LOGIC = np.array([name != "flip_flop" for name in PRIMITIVES])
 REGISTER_SPREAD = 0.5
@@ -46,7 +49,7 @@ class _Sample:
 def fit(measured: pd.DataFrame, start: Technology, source: str) -> Technology:
     """``start``, whose primitives are priced by their cells alone, fitted to the measurements of its node.
 
-    Minimises relative errors by non-negative least squares; each price is drawn towards the one of its cell, times the
+    Minimises mean relative errors; each price is drawn towards the one of its cell, times the
     one factor that all cells share. ``measured`` must have no held-out PE.
     """
     pes = {text: PE.parse(text) for text in measured["pe"].unique()}
@@ -131,8 +134,9 @@ def _fit_area(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology, s
     counts = np.array([_counts(sample.bill, lambda item: item.count) for sample in samples])
     effort = np.array([sample.effort for sample in samples])
     prior = np.array([start.primitives[name].area_um2 for name in PRIMITIVES])
-    prior *= np.median(areas / (counts @ prior))
-    slope, prices = _with_slope(counts, areas, effort, prior)
+    logic = areas - counts[:, ~LOGIC] @ prior[~LOGIC]
+    prior = np.where(LOGIC, prior * np.median(logic / (counts[:, LOGIC] @ prior[LOGIC])), prior)
+    slope, prices = _with_slope(counts, areas, effort, prior, exact=~LOGIC)
     return replace(
         node,
         primitives={
@@ -191,34 +195,40 @@ def _counts(bill: Bill, quantity: Callable[..., float]) -> Array:
     return np.array(list(totals.values()))
 
 
-def _with_slope(counts: Array, values: Array, effort: Array, prior: Array) -> tuple[float, list[float]]:
+def _with_slope(
+    counts: Array, values: Array, effort: Array, prior: Array, exact: Array | None = None
+) -> tuple[float, list[float]]:
     """Prices of counts, and the slope over effort of what logic takes, with the least mean relative error."""
 
     def solved(slope: float) -> tuple[Array, float]:
         sized = counts * np.where(LOGIC, 1 + slope * effort[:, np.newaxis], 1.0)
-        prices = _ridge(sized, values, prior)
+        prices = _ridge(sized, values, prior, exact)
         return prices, float(np.abs(sized @ prices / values - 1).mean())
 
     slope = float(minimize_scalar(lambda slope: solved(slope)[1], bounds=(0, 2), method="bounded").x)
     return slope, solved(slope)[0].tolist()
 
 
-def _ridge(terms: Array, values: Array, prior: Array) -> Array:
-    """Non-negative prices with the least mean relative error of ``terms @ prices``, not far from ``prior``.
+def _ridge(terms: Array, values: Array, prior: Array, exact: Array | None = None) -> Array:
+    """Prices within `BOUNDS` of ``prior`` with the least mean relative error of ``terms @ prices``, not far from it.
 
-    Least squares, reweighted until they are least absolute errors: a few designs that the model does not understand
-    should not bend the prices of the others.
+    Those that are ``exact`` stay as they are. Least squares, reweighted until they are least absolute errors: a few
+    designs that the model does not understand should not bend the prices of the others.
     """
-    scale = np.where(prior > 0, prior, 1.0)
-    relative = terms / values[:, np.newaxis] * scale
-    pull = np.sqrt(SHRINK) * np.eye(len(prior))
+    known = prior > 0
+    relative = terms[:, known] / values[:, np.newaxis] * prior[known]
+    pull = np.sqrt(SHRINK) * np.eye(relative.shape[1])
+    low, high = (np.full(known.sum(), bound, float) for bound in BOUNDS)
+    if exact is not None:
+        low[exact[known]], high[exact[known]] = 1 - TIGHT, 1 + TIGHT
     weights = np.ones(len(values))
     for _ in range(REWEIGHTINGS):
-        solution, _ = nnls(
-            np.vstack([relative * weights[:, np.newaxis], pull]), np.concatenate([weights, pull @ (prior > 0)])
-        )
+        system = np.vstack([relative * weights[:, np.newaxis], pull])
+        solution = lsq_linear(system, np.concatenate([weights, pull.sum(axis=1)]), (low, high)).x
         weights = 1 / np.sqrt(np.maximum(np.abs(relative @ solution - 1), SMALLEST_ERROR) / SMALLEST_ERROR)
-    return np.asarray(solution * scale)
+    prices = np.zeros(len(prior))
+    prices[known] = prior[known] * solution
+    return prices
 
 
 def _with_spreads(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology) -> Technology:

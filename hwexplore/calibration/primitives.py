@@ -1,7 +1,7 @@
 """Cost of the hardware primitives in a standard-cell library.
 
-`python -m hwexplore.calibration.primitives LIBERTY...` prints the `[primitives.*]` tables of a technology; without a
-library, those of `models/technologies/nangate45.toml`.
+`python -m hwexplore.calibration.primitives LIBERTY...` prints them as `[primitives.*]` tables, without a library those
+of Nangate45: what a fit to synthesised designs starts from.
 """
 
 from __future__ import annotations

@@ -173,13 +173,14 @@ def lean_liberty(cells: Cells) -> str:
             return ""
         sense = "non_unate" if len(arcs) > 1 else "negative_unate" if arcs[0].inverting else "positive_unate"
         kind = "rising_edge" if cell.flip_flop else "combinational"
+        delays, transitions = [arc.delay for arc in arcs], [arc.transition for arc in arcs]
         tables = [
-            table(name, [tables(arc)[edge] for arc in arcs])
-            for name, tables, edge in (
-                ("cell_rise", lambda arc: arc.delay, 0),
-                ("cell_fall", lambda arc: arc.delay, 1),
-                ("rise_transition", lambda arc: arc.transition, 0),
-                ("fall_transition", lambda arc: arc.transition, 1),
+            table(name, [both[edge] for both in of_arcs])
+            for name, of_arcs, edge in (
+                ("cell_rise", delays, 0),
+                ("cell_fall", delays, 1),
+                ("rise_transition", transitions, 0),
+                ("fall_transition", transitions, 1),
             )
         ]
         return (

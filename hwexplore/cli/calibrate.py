@@ -69,7 +69,8 @@ def run(
     if not measured:
         raise InputError("no PE could be synthesised")
     _write(table(measured), out)
-    output.print(f"{len(measured)} netlists of {len(pes)} PEs in {out}, {len(failures)} runs failed", highlight=False)
+    done = f"{len(measured)} netlists of {len(pes)} PEs in {out}, {len(failures)} runs failed"
+    output.print(done, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -64,6 +64,9 @@ def _primitives(technology: Technology) -> Iterator[Coefficient]:
 
 
 def _sram(technology: Technology) -> Iterator[Coefficient]:
+    for field in ("most", "area", "energy"):
+        yield Coefficient(f"sizing.{field}", getattr(technology.sizing, field), "", "", technology.sizing.source)
+    yield Coefficient("glitches.ratio", technology.glitches.ratio, "", "", technology.glitches.source)
     law = technology.sram_law
     yield from _scalings("sram.", law.scalings)
     terms = ("1", "s", "s^2", "w", "s w")

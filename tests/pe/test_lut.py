@@ -1,4 +1,4 @@
-"""LUT tensor cores: arithmetic against fractions, beats against tables looked up by hand, cost against synthesis."""
+"""LUT tensor cores: arithmetic against fractions, beats against tables looked up by hand, cost."""
 
 from __future__ import annotations
 
@@ -442,41 +442,34 @@ def test_entries_are_as_wide_as_they_need_to_be(text: str, bits: int) -> None:
 
 # Cost
 
-SYNTHESISED_UM2 = {
-    "lut(int2, int8)": 77067,
-    "lut(int1, int8, m=1, n=8)": 5926,
-    "lut(int2, int8, m=1, n=1)": 1948,
-    "lut(int2, int8, m=1, n=8)": 6063,
-    "lut(int2, int8, m=1, n=8, k=3)": 5105,
-    "lut(int2, int8, m=1, n=8, k=5)": 8414,
-    "lut(int2, int8, m=1, n=8, bits=2)": 7497,
-    "lut(int2, int8, m=1, n=8, stages=3)": 6660,
-    "lut(int2, int8, m=1, n=8, stages=5)": 7616,
-    "lut(int2, int8, m=1, n=8, table=int8)": 6825,
-    "lut(int4, int8, m=1, n=8)": 6248,
-    "lut(uint2, uint8, m=2, n=4, stages=4)": 8791,
-    "lut(int4, int16, m=1, n=4, bits=2, acc=int40)": 7526,
-    "lut(int2, int16, m=1, n=4, table=int8)": 6394,
-    "lut(int2, fp16, m=1, n=1)": 14753,
-    "lut(int2, fp16, m=1, n=4)": 21591,
-    "lut(int2, e4m3, m=1, n=4)": 15624,
-    "lut(int2, e4m3, m=1, n=1, table=int8)": 7940,
-    "lut(int2, e4m3, m=1, n=2, table=e4m3, acc=bf16)": 7245,
-    "lut(int2, fp16, m=1, n=4, table=int8)": 18700,
-    "lut(int2, e5m2, m=1, n=2, acc=fp16)": 11660,
-}
-"""Our RTL on Nangate45: Yosys 0.70 + ABC, the smaller of default and -noalumacc."""
 
-
-@pytest.mark.parametrize("text", SYNTHESISED_UM2)
-def test_area_against_synthesis(text: str) -> None:
-    area = PE.parse(text).cost("nangate45").area_um2
-    print(f"{text}: {area} um2, synthesised {SYNTHESISED_UM2[text]}, {area.mid / SYNTHESISED_UM2[text] - 1:+.1%}")
-    assert area.mid == pytest.approx(SYNTHESISED_UM2[text], rel=0.15)
+UNITS = (
+    "lut(int2, int8)",
+    "lut(int1, int8, m=1, n=8)",
+    "lut(int2, int8, m=1, n=1)",
+    "lut(int2, int8, m=1, n=8)",
+    "lut(int2, int8, m=1, n=8, k=3)",
+    "lut(int2, int8, m=1, n=8, k=5)",
+    "lut(int2, int8, m=1, n=8, bits=2)",
+    "lut(int2, int8, m=1, n=8, stages=3)",
+    "lut(int2, int8, m=1, n=8, stages=5)",
+    "lut(int2, int8, m=1, n=8, table=int8)",
+    "lut(int4, int8, m=1, n=8)",
+    "lut(uint2, uint8, m=2, n=4, stages=4)",
+    "lut(int4, int16, m=1, n=4, bits=2, acc=int40)",
+    "lut(int2, int16, m=1, n=4, table=int8)",
+    "lut(int2, fp16, m=1, n=1)",
+    "lut(int2, fp16, m=1, n=4)",
+    "lut(int2, e4m3, m=1, n=4)",
+    "lut(int2, e4m3, m=1, n=1, table=int8)",
+    "lut(int2, e4m3, m=1, n=2, table=e4m3, acc=bf16)",
+    "lut(int2, fp16, m=1, n=4, table=int8)",
+    "lut(int2, e5m2, m=1, n=2, acc=fp16)",
+)
 
 
 @pytest.mark.parametrize("operands", ["gaussian", "uniform"])
-@pytest.mark.parametrize("text", [*FLOATING, *SYNTHESISED_UM2])
+@pytest.mark.parametrize("text", [*FLOATING, *UNITS])
 def test_costs_are_sane_and_text_round_trips(text: str, operands: str) -> None:
     pe = parse(text)
     assert PE.parse(str(pe)) == pe

@@ -1,4 +1,4 @@
-"""Precision-scalable units: arithmetic against Python integers, cost against synthesis."""
+"""Precision-scalable units: arithmetic against Python integers, cost."""
 
 from __future__ import annotations
 
@@ -206,27 +206,18 @@ def test_operands_have_to_fit_the_mode() -> None:
     assert pe.is_exact(formats["int4"], formats["int8"], 64)
 
 
-SYNTHESISED_UM2 = {
-    "multi(int8, int8, acc=int32)": 1412,
-    "multi(int8, int8, acc=int32, stages=2)": 1489,
-    "multi(uint8, uint8, acc=int32)": 1211,
-    "multi(uint8, int8, acc=int24 sat)": 1307,
-    "multi(int4, int4, acc=int32)": 592,
-    "multi(int16, int16, acc=int48)": 5443,
-}
-"""Our RTL: Yosys 0.70 + ABC, Nangate45, the smallest of default, -booth and -noalumacc, each with and without
-extract_fa and FA_X1."""
-
-
-@pytest.mark.parametrize("text", SYNTHESISED_UM2)
-def test_area_against_synthesis(text: str) -> None:
-    area = PE.parse(text).cost("nangate45").area_um2
-    assert area.mid == pytest.approx(SYNTHESISED_UM2[text], rel=0.12)
-    assert area.low <= SYNTHESISED_UM2[text] <= area.high
+UNITS = (
+    "multi(int8, int8, acc=int32)",
+    "multi(int8, int8, acc=int32, stages=2)",
+    "multi(uint8, uint8, acc=int32)",
+    "multi(uint8, int8, acc=int24 sat)",
+    "multi(int4, int4, acc=int32)",
+    "multi(int16, int16, acc=int48)",
+)
 
 
 @pytest.mark.parametrize("operands", ["gaussian", "uniform"])
-@pytest.mark.parametrize("text", SYNTHESISED_UM2)
+@pytest.mark.parametrize("text", UNITS)
 def test_bill(text: str, operands: str) -> None:
     pe = parse(text)
     for mode in pe.modes:

@@ -1,4 +1,4 @@
-"""Shift-add units: arithmetic against fractions, cost against synthesis."""
+"""Shift-add units: arithmetic against fractions, cost."""
 
 from __future__ import annotations
 
@@ -259,29 +259,20 @@ def test_scale_and_zero_point_come_in_the_last_cycle_of_a_group() -> None:
     assert pe.activation_beats(codes)["activation"].tolist() == codes.tolist()
 
 
-SYNTHESISED_UM2 = {
-    "shift_add(int4, int8, group=128)": 4481,
-    "shift_add(ternary, int8, group=128)": 3953,
-    "shift_add(e3m0, int8, group=128)": 4826,
-    "shift_add(uint4, int8, group=128)": 5022,
-    "shift_add(int2, int16, group=32, stages=3)": 5206,
-    "shift_add(int4, fp16, group=128)": 6942,
-    "shift_add(uint4, fp16, group=128)": 11242,
-    "shift_add(e2m0, e4m3, group=32, acc=fp16)": 5822,
-}
-"""Our RTL: Yosys 0.70 + ABC, Nangate45, the smallest of default, -booth and -noalumacc, each with and without
-extract_fa and FA_X1."""
-
-
-@pytest.mark.parametrize("text", SYNTHESISED_UM2)
-def test_area_against_synthesis(text: str) -> None:
-    area = PE.parse(text).cost("nangate45").area_um2
-    assert area.mid == pytest.approx(SYNTHESISED_UM2[text], rel=0.13)
-    assert area.low <= SYNTHESISED_UM2[text] <= area.high
+UNITS = (
+    "shift_add(int4, int8, group=128)",
+    "shift_add(ternary, int8, group=128)",
+    "shift_add(e3m0, int8, group=128)",
+    "shift_add(uint4, int8, group=128)",
+    "shift_add(int2, int16, group=32, stages=3)",
+    "shift_add(int4, fp16, group=128)",
+    "shift_add(uint4, fp16, group=128)",
+    "shift_add(e2m0, e4m3, group=32, acc=fp16)",
+)
 
 
 @pytest.mark.parametrize("operands", ["gaussian", "uniform"])
-@pytest.mark.parametrize("text", SYNTHESISED_UM2)
+@pytest.mark.parametrize("text", UNITS)
 def test_bill(text: str, operands: str) -> None:
     pe = parse(text)
     bill = pe.bill(operands)

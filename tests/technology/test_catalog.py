@@ -15,7 +15,13 @@ SCALED = {"28nm", "22nm", "16nm", "12nm", "5nm", "3nm"}
 
 
 def table(name: str) -> dict[str, Any]:
-    return tomllib.loads((files("hwexplore.models") / "technologies" / f"{name}.toml").read_text("utf-8"))
+    """A technology's own figures, and what was calibrated."""
+    folder = files("hwexplore.models")
+    own = tomllib.loads((folder / "technologies" / f"{name}.toml").read_text("utf-8"))
+    if "scaled" in own:
+        return own
+    fitted = tomllib.loads((folder / "calibration" / f"{name}.toml").read_text("utf-8"))
+    return own | fitted | {key: own.get(key, {}) | fitted[key] for key in ("spread", "sources")}
 
 
 def test_what_ships() -> None:
@@ -93,16 +99,8 @@ def test_a_base_can_be_any_technology() -> None:
     other = table("5nm")
     other["scaled"]["base"] = "nangate45"
     nand = from_table(other).primitives["nand2"]
-    assert nand.area_um2 == pytest.approx(0.798 / 1.84, rel=1e-3)
+    assert nand.area_um2 == pytest.approx(load("nangate45").primitives["nand2"].area_um2 / 1.84, rel=1e-3)
     assert from_table(other).sram_law == load("5nm").sram_law
-
-
-@pytest.mark.parametrize("name", sorted(SYNTHESISED - {"nangate45"}))
-def test_vector_units_follow_the_full_adder(name: str) -> None:
-    here, there = load(name), load("nangate45")
-    for field in ("area_um2", "energy_pj", "leakage_uw"):
-        ratio = getattr(here.primitives["full_adder"], field) / getattr(there.primitives["full_adder"], field)
-        assert getattr(here.vector_unit, field) == pytest.approx(getattr(there.vector_unit, field) * ratio, rel=1e-2)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,13 @@ def published(name: str) -> Iterator[tuple[str, float]]:
     node = read("technologies", name)
     yield from steps(node, "technologies", "")
     node.pop("scaled", None)
-    yield from ((path.removeprefix("primitives."), value) for path, value in figures(node))
+    calibrated = node["name"]
+    while "scaled" in read("technologies", calibrated):
+        calibrated = read("technologies", calibrated)["scaled"]["base"]
+    fitted = {key: value for key, value in read("calibration", calibrated).items() if key != "spread"}
+    if calibrated != node["name"]:
+        del fitted["primitives"]
+    yield from ((path.removeprefix("primitives."), value) for path, value in figures(node | fitted))
     law = read("memories", f"sram_{node['sram']}")
     yield from steps(law, "memories", "sram.")
     while "scaled" in law:
@@ -125,7 +131,7 @@ def test_what_is_scaled_says_so(name: str) -> None:
 @pytest.mark.parametrize("name", names())
 def test_units_are_those_of_the_names(name: str) -> None:
     for coefficient in coefficients(load(name)):
-        if coefficient.name.startswith("sram.") or " over " in coefficient.name:
+        if coefficient.name.startswith(("sram.", "sizing.", "glitches.")) or " over " in coefficient.name:
             assert coefficient.unit == ""
         elif "V^" in coefficient.name:
             quantity, power = re.fullmatch(r"voltage_law\.\w+_(\w+) \[(V\^\d)\]", coefficient.name).groups()

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwexplore.technology import DRAWS, FACTORS, PRIMITIVES, Bill, Item, Price, Stage, Technology, load
+from hwexplore.technology.technology import LATENESS
 
 NANGATE = load("nangate45")
 ADDERS = Bill((Item("adder", "full_adder", 8, 0.5, "eight"),), ((Stage("adder", "full_adder", 8, carry=True),),))
@@ -31,14 +32,14 @@ bills = st.builds(
 
 @pytest.fixture(scope="module")
 def table() -> dict[str, Any]:
-    return tomllib.loads((files("hwexplore.models") / "technologies" / "nangate45.toml").read_text("utf-8"))
+    return tomllib.loads((files("hwexplore.models") / "calibration" / "nangate45.toml").read_text("utf-8"))
 
 
-def test_nangate45_is_the_library() -> None:
-    """Areas of the Nangate Open Cell Library's data sheet."""
+def test_nangate45_is_near_the_library() -> None:
+    """Areas of the Nangate Open Cell Library's data sheet; in netlists, primitives are not always one cell."""
     assert (NANGATE.node_nm, NANGATE.voltage, NANGATE.temperature_c) == (45, 1.1, 25)
     areas = {"nand2": 0.798, "full_adder": 4.256, "flip_flop": 4.522, "mux2": 1.862}
-    assert {name: NANGATE.primitives[name].area_um2 for name in areas} == areas
+    assert all(0.5 < NANGATE.primitives[name].area_um2 / area < 2 for name, area in areas.items())
 
 
 def test_price_of_a_hand_computed_bill(table: dict[str, Any]) -> None:
@@ -54,6 +55,7 @@ def test_price_of_a_hand_computed_bill(table: dict[str, Any]) -> None:
     assert asdict(NANGATE.price(bill)) == pytest.approx(
         {
             "area_um2": 16 * fa["area_um2"] + 3 * gate["area_um2"] + 10 * ff["area_um2"],
+            "glitch_pj": 0,
             "dynamic_pj": 8 * fa["energy_pj"] + 6 * gate["energy_pj"] + 2.5 * ff["energy_pj"],
             "clock_pj": 10 * ff["clock_pj"],
             "leakage_uw": 16 * fa["leakage_uw"] + 3 * gate["leakage_uw"] + 10 * ff["leakage_uw"],
@@ -66,12 +68,28 @@ def test_price_of_a_hand_computed_bill(table: dict[str, Any]) -> None:
     )
 
 
-def test_price_of_eight_flip_flops() -> None:
-    price = NANGATE.price(REGISTER)
-    assert price.area_um2 == pytest.approx(36.176)
-    assert price.clock_pj == pytest.approx(0.06416)
-    assert price.dynamic_pj == pytest.approx(0.0239)
-    assert price.delay_ps == pytest.approx(132.67)
+def test_effort_buys_speed_with_area_and_energy() -> None:
+    relaxed, fast = NANGATE.price(ADDERS), NANGATE.price(ADDERS, effort=0.5)
+    assert fast.delay_ps == pytest.approx(relaxed.delay_ps / 1.5)
+    assert fast.area_um2 == pytest.approx(relaxed.area_um2 * (1 + NANGATE.sizing.area / 2))
+    assert fast.dynamic_pj == pytest.approx(relaxed.dynamic_pj * (1 + NANGATE.sizing.energy / 2))
+    assert NANGATE.price(REGISTER, effort=0.5).area_um2 == NANGATE.price(REGISTER).area_um2
+
+
+def test_effort_is_as_large_as_the_period_needs() -> None:
+    bill = Bill(ADDERS.items, ((Stage("gate", "or2", 20),),))
+    relaxed = NANGATE.price(bill).delay_ps
+    assert NANGATE.effort(bill, None) == NANGATE.effort(bill, 2 * relaxed) == 0
+    assert NANGATE.price(bill, NANGATE.effort(bill, relaxed / 1.2)).delay_ps == pytest.approx(relaxed / 1.2)
+    assert NANGATE.effort(bill, 0) == NANGATE.effort(bill, 1e-3) == NANGATE.sizing.most
+
+
+def test_what_comes_late_glitches() -> None:
+    early, late = (Bill((Item("gate", "nand2", 8, 0.5, "eight", depth),)) for depth in (0, 16))
+    useful = NANGATE.price(early)
+    assert useful.glitch_pj == 0
+    assert NANGATE.price(late).glitch_pj == pytest.approx(useful.dynamic_pj * NANGATE.glitches.ratio * 16**LATENESS)
+    assert NANGATE.price(late).dynamic_pj == pytest.approx(useful.dynamic_pj + NANGATE.price(late).glitch_pj)
 
 
 def test_the_slowest_path_sets_the_delay() -> None:
@@ -125,7 +143,7 @@ def test_draws_are_seeded_and_do_not_move_the_middle() -> None:
     assert len(NANGATE.draws) == DRAWS
     assert NANGATE.draws[0] != NANGATE.draws[1]
     areas = [node.primitives["nand2"].area_um2 for node in NANGATE.draws]
-    assert np.median(areas) == pytest.approx(0.798, rel=0.03)
+    assert np.median(areas) == pytest.approx(NANGATE.primitives["nand2"].area_um2, rel=0.03)
 
 
 def test_draws_are_joint() -> None:
