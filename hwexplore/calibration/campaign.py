@@ -25,18 +25,16 @@ class Outcome:
     failures: Mapping[str, str]
 
 
-def run(nodes: Mapping[Node, Sequence[PE]], jobs: int) -> Iterator[Outcome]:
-    """Synthesise and measure on each of ``nodes`` the PEs that it is given, a PE at a time, as they come.
+def run(nodes: Sequence[Node], pes: Sequence[PE], jobs: int) -> Iterator[Outcome]:
+    """Synthesise and measure ``pes`` on each of ``nodes``, a PE at a time, in an order drawn by hash, as they come.
 
     The first node tries all recipes for area, the others those that won there. A failure stops nothing else, and what
     was done before is taken from the cache.
     """
-    first, *_ = nodes
-    order = sorted(nodes[first], key=lambda pe: sha256(str(pe).encode()).digest())
-    wanted = {pe: [node for node in nodes if pe in set(nodes[node])] for pe in order}
-    most_nodes_first = sorted(order, key=lambda pe: -len(wanted[pe]))
-    tasks = (delayed(_run)(pe, wanted[pe]) for pe in most_nodes_first)
-    yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="2 * n_jobs")(tasks)
+    order = sorted(pes, key=lambda pe: sha256(str(pe).encode()).digest())
+    yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="2 * n_jobs")(
+        delayed(_run)(pe, nodes) for pe in order
+    )
 
 
 def _run(pe: PE, nodes: Sequence[Node]) -> Outcome:

@@ -6,13 +6,13 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from itertools import product
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore.calibration.boolean import evaluate
+from hwexplore.calibration.cell_groups import inputs_of, leakage_uw, outputs_of, truth_table
 from hwexplore.calibration.liberty import Group, Library
 from hwexplore.errors import InputError, unknown
 
@@ -159,7 +159,7 @@ def compile_cells(library: Library, avoid: Sequence[str] = ()) -> Cells:
 
 
 def _is_usable(cell: Group) -> bool:
-    outputs = _pins(cell, "output")
+    outputs = outputs_of(cell)
     return (
         bool(outputs)
         and cell.text("dont_use", "false") != "true"
@@ -191,28 +191,12 @@ def _wire(library: Library) -> tuple[float, ...]:
     return (0.0, *(library.wire_ff(max(fanout, first)) for fanout in range(1, most + 1)))
 
 
-def _pins(cell: Group, direction: str) -> list[Group]:
-    return [pin for pin in cell.all("pin") if pin.text("direction", "") == direction]
-
-
-def _truth(function: str, inputs: Iterable[str], fixed: dict[str, bool]) -> tuple[bool, ...]:
-    names = list(inputs)
-    rows = product((False, True), repeat=len(names))
-    return tuple(evaluate(function, dict(zip(names, row, strict=True)) | fixed) for row in rows)
-
-
 def _common(library: Library, cell: Group) -> dict[str, object]:
-    states = cell.all("leakage_power")
-    values: dict[str, float] = {}
-    for state in states:
-        when = state.text("when", "")
-        values[when] = values.get(when, 0.0) + state.number("value")
-    leakage = fmean(values.values()) if values else cell.number("cell_leakage_power")
-    inputs = _pins(cell, "input")
+    inputs = inputs_of(cell)
     return {
         "name": cell.name,
         "area_um2": cell.number("area"),
-        "leakage_uw": leakage * library.leakage_uw,
+        "leakage_uw": leakage_uw(library, cell),
         "inputs": tuple(pin.name for pin in inputs),
         "input_ff": tuple(pin.number("capacitance") * library.load_ff for pin in inputs),
     }
@@ -220,8 +204,8 @@ def _common(library: Library, cell: Group) -> dict[str, object]:
 
 def _combinational(library: Library, cell: Group) -> Cell:
     common = _common(library, cell)
-    names = [pin.name for pin in _pins(cell, "input")]
-    outputs = _pins(cell, "output")
+    names = [pin.name for pin in inputs_of(cell)]
+    outputs = outputs_of(cell)
     arcs = [
         _arc(library, groups, names.index(pin_name), number, inverting)
         for number, pin in enumerate(outputs)
@@ -231,7 +215,7 @@ def _combinational(library: Library, cell: Group) -> Cell:
     return Cell(
         **common,  # type: ignore[arg-type]
         outputs=tuple(pin.name for pin in outputs),
-        truth=tuple(_truth(pin.text("function"), names, {}) for pin in outputs),
+        truth=tuple(truth_table(pin.text("function"), names) for pin in outputs),
         arcs=tuple(arcs),
         internal_fj=tuple(_internal(library, pin.all("internal_power")) for pin in outputs),
     )
@@ -317,7 +301,7 @@ def _flip_flop(library: Library, cell: Group, clock_slew_ps: float) -> Cell | No
     """A flip-flop that stores one input, or its complement, at the rising edge of another; None for any other."""
     common = _common(library, cell)
     (state,) = cell.all("ff")
-    inputs = {pin.name: pin for pin in _pins(cell, "input")}
+    inputs = {pin.name: pin for pin in inputs_of(cell)}
     names = list(inputs)
     clock_name = state.text("clocked_on", "").strip("()")
     next_state = state.text("next_state", "").strip("()")
@@ -334,7 +318,7 @@ def _flip_flop(library: Library, cell: Group, clock_slew_ps: float) -> Cell | No
             idle[pin] = "!" in expression or "'" in expression
     if set(names) != {clock_name, data_name, *idle}:
         return None
-    outputs = _pins(cell, "output")
+    outputs = outputs_of(cell)
     stored, inverse = state.arguments
     inverted = tuple(evaluate(pin.text("function"), {stored: False, inverse: True}) != complemented for pin in outputs)
 

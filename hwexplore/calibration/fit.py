@@ -20,7 +20,7 @@ __all__ = ["fit"]
 Array = NDArray[np.float64]
 
 ROUNDS = 6
-"""Structures are chosen with the prices of the round before."""
+"""Efforts follow from the delays of the round before."""
 
 SHRINK = 0.03
 """Weight of the cells' own prices, against that of one synthesised PE which the model misses by 100 %."""
@@ -39,7 +39,7 @@ QUANTILE_90 = 1.645
 
 @dataclass(frozen=True)
 class _Sample:
-    """One synthesised netlist and the structure that the model takes for it."""
+    """One synthesised netlist, and the effort that the model makes for its period."""
 
     bill: Bill
     effort: float
@@ -52,25 +52,25 @@ def fit(measured: pd.DataFrame, start: Technology, source: str) -> Technology:
     Minimises mean relative errors; each price is drawn towards the one of its cell, times the
     one factor that all cells share. ``measured`` must have no held-out PE.
     """
-    pes = {text: PE.parse(text) for text in measured["pe"].unique()}
-    node = _scaled_to(measured, pes, start)
+    bills = {text: PE.parse(text).bill("gaussian") for text in measured["pe"].unique()}
+    node = _scaled_to(measured, bills, start)
     for _ in range(ROUNDS):
-        node = _fit_delay(measured, pes, node, start)
-        node = _fit_area(measured, pes, node, start)
-    node = _fit_energy(_samples(measured, pes, node), node, start)
+        node = _fit_delay(measured, bills, node, start)
+        node = _fit_area(measured, bills, node, start)
+    node = _fit_energy(_samples(measured, bills, node), node, start)
     node = replace(
         node,
         primitives={name: replace(primitive, source=source) for name, primitive in node.primitives.items()},
         sizing=replace(node.sizing, source=source),
         glitches=replace(node.glitches, source=source),
     )
-    return _with_spreads(measured, pes, node)
+    return _with_spreads(measured, bills, node)
 
 
-def _scaled_to(measured: pd.DataFrame, pes: Mapping[str, PE], start: Technology) -> Technology:
+def _scaled_to(measured: pd.DataFrame, bills: Mapping[str, Bill], start: Technology) -> Technology:
     """One factor on all areas and one on all delays, so that the median PE is right."""
     relaxed = measured[measured["target"] == "relaxed"]
-    prices = [start.price(pes[text].bill("gaussian")) for text in relaxed["pe"]]
+    prices = [start.price(bills[text]) for text in relaxed["pe"]]
     area = float(np.median(relaxed["area_um2"] / [price.area_um2 for price in prices]))
     delay = float(np.median(relaxed["period_ps"] / [price.delay_ps for price in prices]))
     primitives = {
@@ -80,19 +80,19 @@ def _scaled_to(measured: pd.DataFrame, pes: Mapping[str, PE], start: Technology)
     return replace(start, primitives=primitives, sizing=Sizing(1.0, 0.3, 0.3, ""))
 
 
-def _samples(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology) -> list[_Sample]:
+def _samples(measured: pd.DataFrame, bills: Mapping[str, Bill], node: Technology) -> list[_Sample]:
     found = []
     for _, row in measured.iterrows():
         period_ps = None if np.isnan(row["period_target_ps"]) else float(row["period_target_ps"])
-        bill = pes[row["pe"]].bill("gaussian")
+        bill = bills[row["pe"]]
         found.append(_Sample(bill, node.effort(bill, period_ps), row))
     return found
 
 
-def _fit_delay(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology, start: Technology) -> Technology:
+def _fit_delay(measured: pd.DataFrame, bills: Mapping[str, Bill], node: Technology, start: Technology) -> Technology:
     """Delays of primitives, from relaxed netlists and from the shortest periods, and how far effort goes."""
     relaxed = measured[measured["target"] == "relaxed"]
-    natural = [node.critical_path(pes[text].bill("gaussian")) for text in relaxed["pe"]]
+    natural = [node.critical_path(bills[text]) for text in relaxed["pe"]]
     stages = np.array([_stages(path) for path in natural * 2])
     periods = np.concatenate([relaxed["period_ps"], relaxed["shortest_ps"] * (1 + node.sizing.most)])
     old = start.primitives
@@ -114,7 +114,7 @@ def _fit_delay(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology, 
     primitives["full_adder"] = replace(primitives["full_adder"], carry_delay_ps=carry)
     primitives["flip_flop"] = replace(primitives["flip_flop"], setup_ps=old["flip_flop"].setup_ps * share)
     fitted = replace(node, primitives=primitives)
-    delays_ps = [fitted.price(pes[text].bill("gaussian")).delay_ps for text in relaxed["pe"]]
+    delays_ps = [fitted.price(bills[text]).delay_ps for text in relaxed["pe"]]
     most = float(np.median(np.array(delays_ps) / relaxed["shortest_ps"])) - 1
     return replace(fitted, sizing=replace(fitted.sizing, most=max(most, 0.0)))
 
@@ -128,8 +128,8 @@ def _stages(path: Iterable[Stage]) -> Array:
     return np.array([*counts.values(), 1.0])
 
 
-def _fit_area(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology, start: Technology) -> Technology:
-    samples = _samples(measured, pes, node)
+def _fit_area(measured: pd.DataFrame, bills: Mapping[str, Bill], node: Technology, start: Technology) -> Technology:
+    samples = _samples(measured, bills, node)
     areas = np.array([sample.row["area_um2"] for sample in samples])
     counts = np.array([_counts(sample.bill, lambda item: item.count) for sample in samples])
     effort = np.array([sample.effort for sample in samples])
@@ -231,9 +231,9 @@ def _ridge(terms: Array, values: Array, prior: Array, exact: Array | None = None
     return prices
 
 
-def _with_spreads(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technology) -> Technology:
+def _with_spreads(measured: pd.DataFrame, bills: Mapping[str, Bill], node: Technology) -> Technology:
     """Spreads under which nine in ten of the fitted PEs lie in their 90 % interval."""
-    samples = _samples(measured, pes, node)
+    samples = _samples(measured, bills, node)
     prices = [node.price(sample.bill, sample.effort) for sample in samples]
     registers = [
         node.price(Bill(tuple(item for item in sample.bill if item.primitive == "flip_flop"))) for sample in samples
@@ -250,7 +250,7 @@ def _with_spreads(measured: pd.DataFrame, pes: Mapping[str, PE], node: Technolog
         [register.dynamic_pj + register.clock_pj for register in registers],
     )
     relaxed = measured[measured["target"] == "relaxed"]
-    shortest = [pes[text].fastest_period_ps(node) for text in relaxed["pe"]]
+    shortest = [node.shortest_period_ps(bills[text]) for text in relaxed["pe"]]
     delay = _sigma(relaxed["shortest_ps"], shortest, np.zeros(len(shortest)))
     spread = {
         "logic_area": area,

@@ -1,12 +1,10 @@
-"""Many FPGA syntheses: in parallel, cached by content, resumable; and the table of those that ship with hwexplore."""
+"""Many FPGA syntheses: in parallel, cached by content, resumable."""
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,9 @@ import pyarrow as pa
 from hwexplore.calibration.fpga import Run
 from hwexplore.calibration.population import is_held_out
 from hwexplore.errors import InputError
+from hwexplore.writing import write_whole
 
-__all__ = ["COLUMNS", "read", "shipped", "synthesise", "write"]
+__all__ = ["COLUMNS", "read", "synthesise"]
 
 COLUMNS = {
     "pe": "text of the processing element",
@@ -74,20 +73,6 @@ def read(path: Path) -> pd.DataFrame:
     return table
 
 
-def shipped() -> pd.DataFrame:
-    """The table of syntheses that ships with hwexplore."""
-    with as_file(files("hwexplore.models") / "calibration" / "fpga.parquet") as path:
-        return read(path)
-
-
-def write(table: pd.DataFrame, path: Path) -> None:
-    """Write ``table`` as Parquet; InputError where that cannot be."""
-    try:
-        table.to_parquet(path, index=False)
-    except OSError as error:
-        raise InputError(f"output {path} cannot be written: {error.strerror}") from None
-
-
 def _identity(run: Run) -> dict[str, Any]:
     return {
         "pe": str(run.pe),
@@ -109,7 +94,5 @@ def _cached(run: Run, cache: Path) -> dict[str, float] | str:
         counts = {**run.counts(), "seconds": round(time.perf_counter() - start, 2)}
     except RuntimeError as error:
         return str(error)
-    partial = file.with_suffix(f".{os.getpid()}")
-    partial.write_text(json.dumps(counts), "utf-8")
-    partial.replace(file)
+    write_whole(file, json.dumps(counts))
     return counts

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
@@ -19,18 +18,14 @@ from hwexplore.calibration.power import cell_class, simulate_power
 from hwexplore.calibration.runs import Chosen, Node
 from hwexplore.calibration.timing import analyse
 from hwexplore.pe import PE
+from hwexplore.writing import write_whole
 
-__all__ = ["STREAMS", "measure", "shipped", "table"]
+__all__ = ["STREAMS", "measure", "table"]
 
 STREAMS = 64
 """Independent streams of operands behind an energy."""
 
 CLASSES = ("full_adder", "half_adder", "xor", "mux", "flip_flop", "other")
-
-
-def shipped() -> pd.DataFrame:
-    """The measurements that the shipped coefficients were fitted on; docs/calibration.md has the columns."""
-    return pd.read_parquet(Path(str(files("hwexplore.models") / "calibration" / "asic.parquet")))
 
 
 def measure(chosen: Chosen, node: Node) -> dict[str, float]:
@@ -41,9 +36,7 @@ def measure(chosen: Chosen, node: Node) -> dict[str, float]:
     if not cached.exists():
         measured = _measured(chosen, node)
         cached.parent.mkdir(parents=True, exist_ok=True)
-        partial = cached.with_suffix(".partial")
-        partial.write_text(json.dumps(measured), "utf-8")
-        partial.replace(cached)
+        write_whole(cached, json.dumps(measured))
     result: dict[str, float] = json.loads(cached.read_text("utf-8"))
     return result
 

@@ -7,7 +7,7 @@ of Nangate45: what a fit to synthesised designs starts from.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from itertools import permutations, product
@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import fmean
 
 from hwexplore.calibration.boolean import evaluate
+from hwexplore.calibration.cell_groups import inputs_of, leakage_uw, outputs_of, truth_table
 from hwexplore.calibration.composites import COMPOSITES, FUNCTIONS, Cost, composite, with_inverters
 from hwexplore.calibration.liberty import Group, Library, read_liberty
 from hwexplore.errors import InputError
@@ -53,11 +54,11 @@ def operating_point(library: Library, fanout: int = 2) -> OperatingPoint:
     that a NAND gate so driven and so loaded reproduces at its own output, mean of both edges.
     """
     gate = _gate(library, "nand2")
-    input_ff = fmean(pin.number("capacitance") for pin in _inputs(gate)) * library.load_ff
+    input_ff = fmean(pin.number("capacitance") for pin in inputs_of(gate)) * library.load_ff
     load_ff = fanout * input_ff + library.wire_ff(fanout)
     transitions = [
         table
-        for arc in _outputs(gate)[0].all("timing")
+        for arc in outputs_of(gate)[0].all("timing")
         for table in (*arc.all("rise_transition"), *arc.all("fall_transition"))
     ]
     slew_ps = float(library.axes(transitions[0])["input_net_transition"][0])
@@ -108,14 +109,14 @@ def _combinational(library: Library, name: str, point: OperatingPoint, costs: di
 
 
 def _cell(library: Library, cell: Group, name: str, point: OperatingPoint, *, inverted: bool = False) -> Cost:
-    inputs, outputs = _inputs(cell), _outputs(cell)
+    inputs, outputs = inputs_of(cell), outputs_of(cell)
     internal_fj = fmean(_internal_fj(library, pin, point) for pin in outputs)
     cost = _static(library, cell) | {
         "energy_pj": 1e-3 * (internal_fj + library.charge_fj(point.load_ff) / 2),
         "delay_ps": max(_delay_ps(library, pin.all("timing"), point) for pin in outputs),
     }
     if name == "full_adder":
-        carry_table = tuple(value != inverted for value in _truth_table(FUNCTIONS[name][1], "abc"))
+        carry_table = tuple(value != inverted for value in truth_table(FUNCTIONS[name][1], "abc"))
         total, carry = sorted(outputs, key=lambda pin: _pin_table(pin, inputs) == carry_table)
         cost["delay_ps"] = _delay_ps(library, total.all("timing"), point)
         cost["carry_delay_ps"] = min(
@@ -136,7 +137,7 @@ def _flip_flop(library: Library, point: OperatingPoint, inverter: Cost) -> Cost:
     clock = pins[state.text("clocked_on")]
     data = pins[state.text("next_state").removeprefix("!")]
     stores_inverse = state.text("next_state") != data.name
-    controls = [pin.name for pin in _inputs(cell) if pin.name not in (clock.name, data.name)]
+    controls = [pin.name for pin in inputs_of(cell) if pin.name not in (clock.name, data.name)]
     inactive = next(
         levels
         for row in product((False, True), repeat=len(controls))
@@ -145,7 +146,7 @@ def _flip_flop(library: Library, point: OperatingPoint, inverter: Cost) -> Cost:
             for kind in ("clear", "preset")
         )
     )
-    outputs = _outputs(cell)
+    outputs = outputs_of(cell)
 
     def pins_when(stored: bool) -> dict[str, bool]:
         """State and outputs of the cell that stores a value."""
@@ -187,12 +188,7 @@ def _flip_flop(library: Library, point: OperatingPoint, inverter: Cost) -> Cost:
 
 
 def _static(library: Library, cell: Group) -> Cost:
-    states = cell.all("leakage_power")
-    if states:
-        leakage = sum(state.number("value") for state in states) / len({state.text("when", "") for state in states})
-    else:
-        leakage = cell.number("cell_leakage_power")
-    return {"cell": cell.name, "area_um2": cell.number("area"), "leakage_uw": leakage * library.leakage_uw}
+    return {"cell": cell.name, "area_um2": cell.number("area"), "leakage_uw": leakage_uw(library, cell)}
 
 
 def _delay_ps(library: Library, arcs: Iterable[Group], point: OperatingPoint) -> float:
@@ -244,12 +240,12 @@ def _find(library: Library, primitive: str, *, inverted: bool = False) -> Group 
     functions = FUNCTIONS[primitive]
     names = sorted(set("abc").intersection("".join(functions)))
     tables = [
-        {tuple(value != inverted for value in _truth_table(function, order)) for function in functions}
+        {tuple(value != inverted for value in truth_table(function, order)) for function in functions}
         for order in permutations(names)
     ]
 
     def matches(cell: Group) -> bool:
-        inputs, outputs = _inputs(cell), _outputs(cell)
+        inputs, outputs = inputs_of(cell), outputs_of(cell)
         return (
             len(inputs) == len(names)
             and len(outputs) == len(functions)
@@ -266,7 +262,7 @@ def _is_flip_flop(cell: Group, *, asynchronous: bool) -> bool:
 
     `asynchronous` allows further inputs that set or clear it.
     """
-    inputs = {pin.name for pin in _inputs(cell)}
+    inputs = {pin.name for pin in inputs_of(cell)}
     return any(
         len({clock := state.text("clocked_on", ""), data := state.text("next_state", "").removeprefix("!")}) == 2
         and {clock, data} <= inputs
@@ -281,7 +277,7 @@ def _smallest(library: Library, matches: Callable[[Group], bool]) -> Group | Non
 
     def usable(cell: Group) -> bool:
         return not any(cell.text(bar, "false") == "true" for bar in ("dont_use", "is_isolation_cell")) and all(
-            pin.all("timing") and pin.all("internal_power") for pin in _outputs(cell)
+            pin.all("timing") and pin.all("internal_power") for pin in outputs_of(cell)
         )
 
     cells = (cell for cell in library.cells.values() if usable(cell) and matches(cell))
@@ -292,21 +288,8 @@ def _missing(library: Library, primitive: str) -> InputError:
     return InputError(f"library {library.name} has no characterised cell that is a plain {primitive}")
 
 
-def _inputs(cell: Group) -> list[Group]:
-    return [pin for pin in cell.all("pin") if pin.text("direction", "") == "input"]
-
-
-def _outputs(cell: Group) -> list[Group]:
-    return [pin for pin in cell.all("pin") if pin.text("direction", "") == "output"]
-
-
 def _pin_table(pin: Group, inputs: Iterable[Group]) -> tuple[bool, ...]:
-    return _truth_table(pin.text("function"), [other.name for other in inputs])
-
-
-def _truth_table(function: str, pins: Sequence[str]) -> tuple[bool, ...]:
-    rows = product((False, True), repeat=len(pins))
-    return tuple(evaluate(function, dict(zip(pins, row, strict=True))) for row in rows)
+    return truth_table(pin.text("function"), [other.name for other in inputs])
 
 
 def main(*paths: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -31,6 +30,7 @@ from hwexplore.calibration.timing import Timing, analyse
 from hwexplore.errors import InputError
 from hwexplore.pe import PE
 from hwexplore.rtl.verilog import pe_verilog
+from hwexplore.writing import write_whole
 
 __all__ = ["AVOIDED", "TARGETS", "Chosen", "Node", "recipes_elsewhere", "synthesise"]
 
@@ -100,11 +100,9 @@ def _library(node: Node) -> _Library:
 def _written(path: Path, text: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_text(text, "utf-8")
-        partial.replace(path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
+    write_whole(path, text)
     return path
 
 

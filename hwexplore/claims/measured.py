@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from typing import Literal
 
 import pandas as pd
 
+from hwexplore.calibration.tables import shipped
 from hwexplore.claims.setting import Quantity, Setting
 from hwexplore.pe import PE
 
 __all__ = ["least_luts", "smallest_netlist"]
 
 ENERGIES = ["useful_pj", "glitch_pj", "input_pj", "clock_pj"]
-COLUMNS = ["pe", "node", "period_ps", "area_um2", *ENERGIES, "device", "dsp_allowed", "lut"]
 
 
 def smallest_netlist(pe: PE, quantity: Quantity, at: Setting) -> float | None:
@@ -36,15 +36,9 @@ def least_luts(pe: PE, device: str) -> float | None:
     return None if rows.empty else float(rows["lut"].min()) / pe.macs_per_cycle
 
 
-def _rows(name: str, pe: PE) -> pd.DataFrame:
+def _rows(name: Literal["asic", "fpga"], pe: PE) -> pd.DataFrame:
     table = _table(name)
     return table[table["pe"] == str(pe)]
 
 
-@cache
-def _table(name: str) -> pd.DataFrame:
-    file = files("hwexplore.models") / "calibration" / f"{name}.parquet"
-    if not file.is_file():
-        return pd.DataFrame(columns=COLUMNS)
-    with file.open("rb") as opened:
-        return pd.read_parquet(opened)
+_table = cache(shipped)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hwexplore import technology as technologies
 from hwexplore.cli import calibrate_fpga
-from hwexplore.cli.console import errors, output, print_json, print_table
+from hwexplore.cli.console import errors, output, print_json, print_table, progress_bar
 from hwexplore.errors import InputError
 from hwexplore.pe import PE
+from hwexplore.writing import write_whole
 
 if TYPE_CHECKING:
     from hwexplore.calibration.runs import Chosen, Node
@@ -52,23 +52,23 @@ def run(
     from hwexplore.calibration.campaign import run as campaign
     from hwexplore.calibration.measurements import table
     from hwexplore.calibration.population import population
+    from hwexplore.calibration.tables import write
 
     pes = [PE.parse(text) for text in pe] if pe else population(small)
-    wanted = {_node(name, nodes, liberty or [], cache): pes for name in nodes}
+    places = [_node(name, nodes, liberty or [], cache) for name in nodes]
     measured: list[tuple[Chosen, Mapping[str, float]]] = []
     failures: dict[tuple[str, str], str] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors) as progress:
-        task = progress.add_task(" ".join(nodes), total=len(pes))
-        for outcome in campaign(wanted, jobs):
+    with progress_bar() as bar:
+        task = bar.add_task(" ".join(nodes), total=len(pes))
+        for outcome in campaign(places, pes, jobs):
             measured += outcome.measured
             failures |= {(outcome.pe, node): why for node, why in outcome.failures.items()}
-            progress.advance(task)
+            bar.advance(task)
     for (text, node), why in failures.items():
         errors.print(f"{text} on {node}: {why}", markup=False, highlight=False, soft_wrap=True)
     if not measured:
         raise InputError("no PE could be synthesised")
-    _write(table(measured), out)
+    write(table(measured), out)
     done = f"{len(measured)} netlists of {len(pes)} PEs in {out}, {len(failures)} runs failed"
     output.print(done, markup=False, highlight=False, soft_wrap=True)
 
@@ -88,10 +88,7 @@ def fit(
 
     files = _node(node, [node], liberty or [], CACHE).liberty
     measured = _measured(table)
-    try:
-        out.write_text(toml(calibrated(measured, start(node, files))), "utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {out}: {error.strerror}") from None
+    write_whole(out, toml(calibrated(measured, start(node, files))))
     output.print(f"wrote {out}", highlight=False)
 
 
@@ -137,21 +134,14 @@ def _print(title: str, rows: pd.DataFrame) -> None:
 
 
 def _measured(table: Path | None) -> pd.DataFrame:
-    from hwexplore.calibration.measurements import shipped
+    from hwexplore.calibration.tables import shipped
 
     if table is None:
-        return shipped()
+        return shipped("asic")
     try:
         return pd.read_parquet(table)
     except (OSError, ValueError) as error:
         raise InputError(f"{table} is no table of 'calibrate run': {error}") from None
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    try:
-        table.to_parquet(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _node(name: str, nodes: Sequence[str], liberty: Sequence[str], cache: Path) -> Node:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hwexplore.cli.console import errors, output, print_table
+from hwexplore.cli.console import errors, output, print_table, progress_bar
 from hwexplore.pe import PE
 from hwexplore.pe.dsp import multipliers
 from hwexplore.technology.device import load
@@ -40,16 +39,16 @@ def run(
     Example: hwexplore calibrate fpga run --small --cache fpga_cache --out fpga.parquet
     """
     from hwexplore.calibration.fpga import Run
-    from hwexplore.calibration.fpga_runs import synthesise, write
+    from hwexplore.calibration.fpga_runs import synthesise
     from hwexplore.calibration.population import population
+    from hwexplore.calibration.tables import write
 
     pes = [PE.parse(text) for text in pe] or list(population(small))
     if dsp:
         takes = load(device).dsp_rule.takes
         pes = [unit for unit in pes if any(map(takes, multipliers(unit)))]
     runs = [Run(unit, device, dsp, recipe) for unit in pes]
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+    with progress_bar() as bar:
         task = bar.add_task(f"syntheses for {device}", total=len(runs))
         table, failures = synthesise(runs, cache, jobs, lambda done: bar.advance(task))
     for failed, reason in failures.items():
@@ -73,9 +72,10 @@ def fit(
     Example: hwexplore calibrate fpga fit --device zcu104
     """
     from hwexplore.calibration.fpga_fit import fit as fit_luts
-    from hwexplore.calibration.fpga_runs import read, shipped
+    from hwexplore.calibration.fpga_runs import read
+    from hwexplore.calibration.tables import shipped
 
-    result = fit_luts(shipped() if table is None else read(table), device)
+    result = fit_luts(shipped("fpga") if table is None else read(table), device)
     if toml:
         typer.echo(result.to_toml(), nl=False)
         return

@@ -11,7 +11,7 @@ from hwexplore import claims as published
 from hwexplore.claims import Claim
 from hwexplore.claims.document import numbers
 from hwexplore.cli.console import output, print_json, print_table
-from hwexplore.report.writing import write_whole
+from hwexplore.writing import write_whole
 
 __all__ = ["claims"]
 

@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-__all__ = ["errors", "output", "print_json", "print_table"]
+__all__ = ["errors", "output", "print_json", "print_table", "progress_bar"]
 
 output = Console()
 errors = Console(stderr=True)
@@ -33,6 +34,12 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 def print_json(data: Any) -> None:
     """Print ``data`` as JSON."""
     typer.echo(json.dumps(data, indent=2, allow_nan=False))
+
+
+def progress_bar() -> Progress:
+    """A bar for what takes long; gone when it is done, and not there where nobody watches."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
 
 
 def _numeric(text: str) -> bool:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hwexplore import report, workloads
-from hwexplore.cli.console import errors, output, print_json
+from hwexplore.cli.console import errors, output, print_json, progress_bar
 from hwexplore.cli.front import print_front
 from hwexplore.cli.options import Batch, Context, FidelityOption, Phase, SpaceFile, TechnologyName, load_space
 from hwexplore.errors import InputError
@@ -47,16 +46,7 @@ def explore(
     pages, tables = _sorted_outputs(out)
     with ExitStack() as stack:
         file = stack.enter_context(DesignFile(tables[0], designs)) if tables else None
-        bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=errors,
-            transient=True,
-            disable=not errors.is_terminal,
-        )
-        stack.enter_context(bar)
+        bar = stack.enter_context(progress_bar())
         task = bar.add_task("designs", total=designs.size)
         front = search(
             designs,

@@ -167,8 +167,7 @@ class PE(ABC):
 
     def fastest_period_ps(self, technology: str | Technology) -> float:
         """The shortest period that the PE reaches, at the largest effort and nominal coefficients."""
-        node, bill = _technology(technology), self.bill("gaussian")
-        return node.price(bill, node.effort(bill, 0)).delay_ps
+        return _technology(technology).shortest_period_ps(self.bill("gaussian"))
 
     def cost(
         self,

@@ -10,8 +10,8 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 
 from hwexplore.report.payload import payload
-from hwexplore.report.writing import write_whole
 from hwexplore.search import Front
+from hwexplore.writing import write_whole
 
 __all__ = ["write_report"]
 

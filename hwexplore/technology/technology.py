@@ -173,6 +173,10 @@ class Technology:
         slack = self.delay_ps(self.critical_path(bill)) / period_ps - 1 if period_ps else self.sizing.most
         return min(max(slack, 0.0), self.sizing.most)
 
+    def shortest_period_ps(self, bill: Bill) -> float:
+        """The period of ``bill`` at the largest effort."""
+        return self.price(bill, self.sizing.most).delay_ps
+
     def critical_path(self, bill: Bill) -> tuple[Stage, ...]:
         """The slowest of the bill's paths."""
         return max(bill.paths, key=self.delay_ps, default=())

@@ -64,7 +64,7 @@ def test_a_failure_is_reported_and_stops_nothing_else(
 
     monkeypatch.setattr(campaign, "synthesise", some_fail)
     pes = [PE.parse(PE_TEXT), PE.parse("mac(uint2, uint2, acc=int8)")]
-    outcomes = {outcome.pe: outcome for outcome in run({node: pes}, jobs=1)}
+    outcomes = {outcome.pe: outcome for outcome in run([node], pes, jobs=1)}
     failed = outcomes[str(pes[1])]
     assert failed.failures == {"nangate45": "Yosys failed: as it were"}
     assert not failed.measured

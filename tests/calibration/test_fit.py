@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from hwexplore.calibration.fit import fit
-from hwexplore.calibration.measurements import shipped
 from hwexplore.calibration.population import is_held_out
 from hwexplore.calibration.residuals import leave_one_family_out, predictions, summary
+from hwexplore.calibration.tables import shipped
 from hwexplore.pe import PE
 from hwexplore.technology import Glitches, Sizing, Technology, load
 
@@ -128,7 +128,7 @@ def test_summary_is_what_its_columns_say() -> None:
     [("nangate45", 8), ("asap7", 10), ("sky130hd", 8), ("sg13g2", 8), ("gf180", 8), ("gt2n", 8)],
 )
 def test_shipped_coefficients_hold_on_held_out_pes(node: str, area: float) -> None:
-    measured = shipped()
+    measured = shipped("asic")
     held_out = measured[measured["held_out"] & (measured["node"] == node)]
     assert held_out["held_out"].tolist() == [is_held_out(PE.parse(text)) for text in held_out["pe"]]
     rows = summary(predictions(held_out, load(node)), ["metric"]).set_index("metric")
@@ -140,7 +140,7 @@ def test_shipped_coefficients_hold_on_held_out_pes(node: str, area: float) -> No
 
 
 def test_measurements_are_consistent() -> None:
-    table = shipped()
+    table = shipped("asic")
     keys = ["pe", "node", "target"]
     assert not table.duplicated(keys).any()
     assert (table.groupby(["pe", "node"]).size() == 3).all()

@@ -8,7 +8,8 @@ import pytest
 
 from hwexplore.calibration import fpga
 from hwexplore.calibration.fpga import Run
-from hwexplore.calibration.fpga_runs import COLUMNS, read, synthesise, write
+from hwexplore.calibration.fpga_runs import COLUMNS, read, synthesise
+from hwexplore.calibration.tables import write
 from hwexplore.errors import InputError
 from hwexplore.pe import PE
 

@@ -8,8 +8,9 @@ import pytest
 import tomllib
 
 from hwexplore.calibration.fpga_fit import fit, leave_family_out, predictions
-from hwexplore.calibration.fpga_runs import COLUMNS, shipped
+from hwexplore.calibration.fpga_runs import COLUMNS
 from hwexplore.calibration.population import is_held_out, population
+from hwexplore.calibration.tables import shipped
 from hwexplore.errors import InputError
 from hwexplore.pe import PE
 from hwexplore.pe.dsp import fpga_bill
@@ -18,7 +19,7 @@ from hwexplore.technology.device import load, part_counts
 
 @pytest.fixture(scope="module")
 def runs() -> pd.DataFrame:
-    return shipped()
+    return shipped("fpga")
 
 
 def test_the_table_has_its_schema(runs: pd.DataFrame) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hwexplore.calibration.measurements import shipped
 from hwexplore.calibration.residuals import predictions, summary
+from hwexplore.calibration.tables import shipped
 from hwexplore.technology import load
 
 README = Path(__file__).parents[2] / "README.md"
@@ -15,7 +15,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 def line(node: str) -> str:
     """The row of a node in the README's table."""
-    measured = shipped()
+    measured = shipped("asic")
     predicted = predictions(measured[measured["held_out"] & (measured["node"] == node)], load(node))
     rows = summary(predicted, ["metric"]).set_index("metric")
     errors = [

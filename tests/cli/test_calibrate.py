@@ -11,8 +11,8 @@ import pytest
 import tomllib
 
 from hwexplore.calibration import campaign
-from hwexplore.calibration.measurements import shipped
 from hwexplore.calibration.runs import Chosen, Node
+from hwexplore.calibration.tables import shipped
 from hwexplore.pe import PE
 from hwexplore.technology import PRIMITIVES
 
@@ -24,7 +24,7 @@ def test_report_has_a_line_per_node_and_metric_and_draws_them(run: Run, tmp_path
     code, output, _ = run("calibrate", "report", "--json", "--html", page)
     assert code == 0
     rows = json.loads(output)
-    nodes = set(shipped()["node"])
+    nodes = set(shipped("asic")["node"])
     assert {(row["node"], row["metric"]) for row in rows} == {
         *((node, metric) for node in nodes for metric in ("area", "period", "energy")),
         ("all", "all"),
@@ -36,7 +36,7 @@ def test_report_has_a_line_per_node_and_metric_and_draws_them(run: Run, tmp_path
 
 
 def test_report_prints_families(run: Run, tmp_path: Path) -> None:
-    small = shipped().query("node == 'nangate45' and held_out")
+    small = shipped("asic").query("node == 'nangate45' and held_out")
     small.to_parquet(tmp_path / "table.parquet")
     code, output, _ = run("calibrate", "report", tmp_path / "table.parquet")
     assert code == 0
@@ -44,7 +44,7 @@ def test_report_prints_families(run: Run, tmp_path: Path) -> None:
 
 
 def test_fit_writes_what_a_node_needs(run: Run, tmp_path: Path) -> None:
-    few = shipped().query("node == 'nangate45' and (family == 'mac' or held_out)")
+    few = shipped("asic").query("node == 'nangate45' and (family == 'mac' or held_out)")
     few.to_parquet(tmp_path / "table.parquet")
     out = tmp_path / "nangate45.toml"
     code, _, _ = run("calibrate", "fit", "nangate45", tmp_path / "table.parquet", "-o", out)
