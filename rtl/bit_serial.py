@@ -24,7 +24,9 @@ class BitSerialCore(Core):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         shift, negative = self._sequence(m)
-        shifted = self._count(m) << shift
+        count = self._count(m)
+        shifted = Signal(Shape(len(count) + self._places, count.shape().signed))
+        m.d.comb += shifted.eq(count << shift)
         term = Mux(negative, -shifted, shifted)
         enable, term, clear = delayed(m, "cut", (self.enable, term, self.clear), self.pe.stages - 1)
         shape = Shape.cast(term.shape())
@@ -33,6 +35,11 @@ class BitSerialCore(Core):
         with m.If(enable):
             m.d.sync += self.accumulator.eq(adder.sum)
         return m
+
+    @property
+    def _places(self) -> int:
+        """By how many places a pair of planes can count."""
+        return self.pe.weight.element_bits + self.pe.activation.element_bits - 2
 
     def _sequence(self, m: Module) -> tuple[Value, Value]:
         """By how many places this cycle's pair of planes counts, and whether negative."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
@@ -59,14 +61,29 @@ def convert(component: wiring.Component, name: str) -> str:
     return text[text.index("module ") :]
 
 
-def yosys(commands: list[str], folder: Path) -> str:
-    """Run Yosys commands in ``folder`` and return their log; RuntimeError if one fails.
+def yosys(commands: list[str], folder: Path, timeout_s: float | None = None) -> str:
+    """Run Yosys commands in ``folder`` and return their log; RuntimeError if one fails, or they take too long.
 
     An error ends the interpreter that Yosys runs in, so it gets its own.
     """
     require("pyosys")
     script = "import sys; from pyosys import libyosys as y; d = y.Design(); [y.run_pass(c, d) for c in sys.argv[1:]]"
-    done = subprocess.run([sys.executable, "-c", script, *commands], cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"Yosys failed: {(done.stdout + done.stderr)[-500:]}")
-    return done.stdout
+    running = subprocess.Popen(
+        [sys.executable, "-c", script, *commands],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        log, complaints = running.communicate(timeout=timeout_s)
+    except BaseException as error:
+        os.killpg(running.pid, signal.SIGKILL)  # with the ABC that it may have started
+        log, _ = running.communicate()
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
+        raise RuntimeError(f"Yosys was stopped after {timeout_s:g} s: {log[-500:]}") from None
+    if running.returncode:
+        raise RuntimeError(f"Yosys failed: {(log + complaints)[-500:]}")
+    return log

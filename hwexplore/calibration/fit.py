@@ -13,7 +13,7 @@ from scipy.optimize import lsq_linear, minimize_scalar
 from hwexplore.pe import PE
 from hwexplore.technology import Bill, Sizing, Technology
 from hwexplore.technology.bill import PRIMITIVES, Stage, overlapped
-from hwexplore.technology.technology import LATENESS
+from hwexplore.technology.technology import Glitches
 
 __all__ = ["fit"]
 
@@ -156,9 +156,8 @@ def _fit_energy(samples: list[_Sample], node: Technology, start: Technology) -> 
     useful = (rows["useful_pj"] + rows["input_pj"]).to_numpy()
     prior *= np.median(useful / (toggles @ prior))
     slope, energies = _with_slope(toggles, useful, effort, prior)
-    late = np.array(
-        [_counts(sample.bill, lambda item: item.count * item.activity * item.depth**LATENESS) for sample in samples]
-    )
+    one = Glitches(1.0, "")
+    late = np.array([_counts(sample.bill, lambda item: item.count * one.of(item)) for sample in samples])
     in_vain = (late * LOGIC * (1 + slope * effort[:, np.newaxis])) @ energies
     vain, rest = rows["glitch_pj"].to_numpy(), useful + rows["clock_pj"].to_numpy()
     ratio = minimize_scalar(

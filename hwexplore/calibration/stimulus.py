@@ -12,12 +12,11 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.errors import InputError, unknown
+from hwexplore.errors import InputError
 from hwexplore.formats import Encoded, Format, Scaled
 from hwexplore.pe import PE
 from hwexplore.pe.codes import Codes
-from hwexplore.pe.operand import Operand
-from hwexplore.pe.operands import DISTRIBUTIONS, sample, standard_deviation
+from hwexplore.pe.operands import draw, standard_deviation
 
 __all__ = ["Stimulus", "stimulus"]
 
@@ -55,8 +54,8 @@ def stimulus(pe: PE, operands: str | Path = "gaussian", streams: int = 256, seed
         weights, activations = _traced(pe, Path(operands))
     else:
         rows, terms = isqrt(streams - 1) + 1, _terms(pe, TERMS)
-        weights = _drawn(pe.weight_port, pe.weight, str(operands), (rows * pe.tile.n, terms), rng)
-        activations = _drawn(pe.activation_port, pe.activation, str(operands), (rows * pe.tile.m, terms), rng)
+        weights = draw(pe.weight_port, pe.weight, str(operands), (rows * pe.tile.n, terms), rng)
+        activations = draw(pe.activation_port, pe.activation, str(operands), (rows * pe.tile.m, terms), rng)
     return _streams(pe, *_without_overflow(pe, weights, activations), streams, rng)
 
 
@@ -65,18 +64,6 @@ def _terms(pe: PE, most: int) -> int:
     if pe.accumulator.kind == "exact":
         most = min(most, pe.accumulator.size)
     return max(most // pe.tile.k, 1) * pe.tile.k
-
-
-def _drawn(
-    port: Operand, format: Format, distribution: str, shape: tuple[int, int], rng: np.random.Generator
-) -> Codes | Encoded:
-    if not isinstance(format, Scaled):
-        return sample(port, distribution, shape[0] * shape[1], rng).reshape(shape)
-    if distribution not in DISTRIBUTIONS:
-        raise unknown("operand distribution", distribution, DISTRIBUTIONS)
-    values = rng.standard_normal(shape) if distribution == "gaussian" else rng.uniform(-1, 1, shape)
-    encoded: Encoded = format.encode(values)
-    return encoded
 
 
 def _traced(pe: PE, path: Path) -> tuple[Codes | Encoded, Codes | Encoded]:

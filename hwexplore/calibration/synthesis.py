@@ -39,6 +39,8 @@ SCRIPTS = {
 }
 """ABC: the smallest cells; a quick look at how small; those, sized for a delay; mapped and sized for a delay."""
 
+TIMEOUT_S = 1800.0
+"""ABC's SAT sweeping can go on for hours on a circuit that it does not like."""
 
 WIDEST, DRIVES = 4, 4
 
@@ -83,7 +85,7 @@ def elaborate(pe: PE, folder: Path) -> None:
             script = "strash;&get,-n;&synch2;&put;map"
             commands += ["design -load gates", f"abc -g AND -script +{script}", "opt_clean"]
             commands.append(f"write_rtlil {_il(recipe, restructured=True)}")
-    yosys(commands, folder)
+    yosys(commands, folder, TIMEOUT_S)
 
 
 def _with_adders(recipe: str) -> str:
@@ -111,7 +113,7 @@ def map_to_cells(source: Path, mappings: Iterable[Mapping], library: Path, adder
             "opt_clean -purge",
             f"write_json {mapping.file}",
         ]
-    yosys(commands, folder)
+    yosys(commands, folder, TIMEOUT_S)
 
 
 def full_adder(cells: Cells) -> str | None:

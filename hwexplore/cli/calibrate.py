@@ -79,6 +79,9 @@ def fit(
     out: Annotated[Path, typer.Option("-o", "--out", help="TOML file to write, as in models/calibration.")],
     table: Table = None,
     liberty: Liberty = None,
+    families: Annotated[
+        bool, typer.Option("--families", help="Then fit without each family in turn, and print how far off it is.")
+    ] = False,
 ) -> None:
     """Fit the prices of a node's primitives to its synthesised PEs, without those that are held out.
 
@@ -86,10 +89,14 @@ def fit(
     """
     from hwexplore.calibration.coefficients import calibrated, start, toml
 
-    files = _node(node, [node], liberty or [], CACHE).liberty
+    cells = start(node, _node(node, [node], liberty or [], CACHE).liberty)
     measured = _measured(table)
-    write_whole(out, toml(calibrated(measured, start(node, files))))
+    write_whole(out, toml(calibrated(measured, cells)))
     output.print(f"wrote {out}", highlight=False)
+    if families:
+        from hwexplore.calibration.residuals import leave_one_family_out
+
+        _print("per cent, each family by a fit to the others", leave_one_family_out(measured, cells))
 
 
 @app.command()

@@ -17,6 +17,7 @@ from hwexplore.pe import PE
 from hwexplore.pe.wrapper import wrapper_bill
 from hwexplore.search import Space
 from hwexplore.technology import Bill, Interval
+from hwexplore.technology import device as devices
 from hwexplore.technology.bill import overlapped
 from hwexplore.workloads import Policy
 
@@ -172,18 +173,20 @@ def list_technologies(json: Json = False) -> None:
 
 
 @nodes.command("show")
-def show_technology(name: str, json: Json = False) -> None:
+def show_technology(
+    name: Annotated[str, typer.Argument(help="Process node, or FPGA: zcu104, ecp5_85f.")], json: Json = False
+) -> None:
     """Show every coefficient of a technology with its source. Example: hwexplore technology show nangate45"""
-    node = technologies.load(name)
-    rows = list(technologies.coefficients(node))
-    if json:
-        print_json([asdict(row) for row in rows])
+    if name in devices.names():
+        device = devices.load(name)
+        title = f"{device.description}: counts of Yosys, not Vivado; energy is not known"
+        _print([asdict(row) for row in technologies.device_coefficients(device)], title, json)
         return
-    _print(
-        [{"name": r.name, "value": r.value, "unit": r.unit, "spread": r.spread, "source": r.source} for r in rows],
-        f"{node.description}: logic at {node.voltage:g} V, all leakage at {node.temperature_c:g} C",
-        json,
-    )
+    node = technologies.load(name)
+    title = f"{node.description}: logic at {node.voltage:g} V, all leakage at {node.temperature_c:g} C"
+    _print([asdict(row) for row in technologies.coefficients(node)], title, json)
+    if json:
+        return
     for key, text in node.sources.items():
         output.print(f"{key}: {text}", markup=False, highlight=False, soft_wrap=True)
     for factor, sigma in node.spread.items():

@@ -14,6 +14,7 @@ from hwexplore.cli.console import errors
 from hwexplore.cli.explain import explain
 from hwexplore.cli.explore import explore
 from hwexplore.cli.roofline import roofline
+from hwexplore.cli.utilisation import utilisation
 from hwexplore.errors import InputError
 
 __all__ = ["app", "main"]
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command()(explore)
 app.command()(explain)
 app.command()(roofline)
+app.command()(utilisation)
 app.command()(claims)
 app.add_typer(calibrate.app, name="calibrate")
 app.add_typer(quality.app, name="quality")

@@ -56,6 +56,11 @@ class PE(ABC):
         return self.activation_port.format
 
     @property
+    def signed(self) -> bool:
+        """Whether any of its operands has a sign."""
+        return self.weight_port.signed or self.activation_port.signed
+
+    @property
     @abstractmethod
     def accumulator_bits(self) -> int:
         """Width of one sum."""

@@ -30,8 +30,9 @@ def bit_serial_bill(pe: BitSerial, operands: str) -> Bill:
     toggles = _activity(pe, operands)
     n, active = pe.accumulator_bits, toggles.accumulator
     term, width = _term(pe, toggles)
-    term = term.beside(_sequencer(pe))
-    loop = adder("accumulator's adder", n, toggles.adder) + state(pe.accumulator, n, active)
+    term = term.two_s_complement(pe.signed).beside(_sequencer(pe))
+    add = adder("accumulator's adder", n, toggles.adder).two_s_complement(pe.signed)
+    loop = add + state(pe.accumulator, n, active)
     if pe.stages == 1:
         circuit = (term + loop).beside(clear(n, active))
         return Bill(circuit.items, (circuit.path,))

@@ -10,9 +10,10 @@ from math import ceil, log2
 from typing import NamedTuple
 
 from hwexplore.technology import Item, Stage
-from hwexplore.technology.bill import overlapped
+from hwexplore.technology.bill import LIVELINESS, overlapped
 
 __all__ = [
+    "FUSED",
     "Block",
     "adder",
     "align_shifter",
@@ -54,6 +55,18 @@ class Block(NamedTuple):
     def in_series(self, count: int) -> Block:
         """``count`` of these circuits, one after the other."""
         return Block(self.times(count).items, self.path * count)
+
+    def unrest(self, factor: float) -> Block:
+        """This circuit with its glitches multiplied."""
+        return Block(tuple(replace(item, unrest=item.unrest * factor) for item in self.items), self.path)
+
+    def two_s_complement(self, signed: bool) -> Block:
+        """This circuit, its numbers in two's complement if they are ``signed``."""
+        return self.unrest(SIGNED) if signed else self
+
+    def active_in(self, share: float) -> Block:
+        """This circuit, whose inputs change in no more than this ``share`` of cycles."""
+        return self.unrest(min(share, 1) ** (1 - LIVELINESS))
 
     def beside(self, other: Block) -> Block:
         """This circuit with ``other`` off its critical path."""
@@ -118,7 +131,7 @@ def _sum_of_rows(bits: int, rows: int, width: int, toggles: float) -> Block:
 
 def adder(part: str, width: int, toggles: float) -> Block:
     """A ``width``-bit carry-propagate adder: a chain of full adders."""
-    chain = gates(part, "full_adder", width, 2 * toggles, f"one per bit, {width} bits", width)
+    chain = gates(part, "full_adder", width, 2 * toggles, f"one per bit, {width} bits", 2 * log2(max(width, 1)))
     return Block(chain.items, (Stage(part, "full_adder", width, carry=True),))
 
 
@@ -162,6 +175,13 @@ def adder_toggles(products: float) -> float:
     """Transitions of an adder's output: half a cycle's under fair bits, less where fewer products toggle."""
     return 0.5 * products / UNIFORM_PRODUCT_ACTIVITY
 
+
+SIGNED = 2.0
+"""Glitches of two's complement numbers, whose upper bits all follow the sign, against those of magnitudes: from the PEs
+that were fitted, as the next one."""
+
+FUSED = 2.4
+"""Glitches of a signed multiplier into which the accumulator goes as one more row, against those of one on its own."""
 
 UNIFORM_PRODUCT_ACTIVITY = 2 * 0.25 * 0.75
 """Transitions per cycle of an AND of two fair, independent bits."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from math import ceil, log2
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hwexplore.formats import Encoded, Format
 from hwexplore.pe.accumulator_circuit import clear, float_add, state
 from hwexplore.pe.circuits import (
     Block,
@@ -20,7 +25,8 @@ from hwexplore.pe.circuits import (
     registers,
     zeros,
 )
-from hwexplore.pe.operands import activity
+from hwexplore.pe.codes import Codes
+from hwexplore.pe.operands import activity, draw, float_sum_transitions, sum_transitions
 from hwexplore.technology import Bill
 
 if TYPE_CHECKING:
@@ -28,19 +34,24 @@ if TYPE_CHECKING:
 
 __all__ = ["dot_bill"]
 
+SAMPLES = 1024
+"""Sums of a cycle, or of a block of several, behind the accumulator's activities."""
+
 
 @lru_cache(maxsize=4096)
 def dot_bill(dot: Dot, operands: str) -> Bill:
     """The bill of ``dot``."""
-    toggles = activity(dot.weight_port, dot.activation_port, dot.accumulator_bits, dot.accumulator.format, operands)
-    both, active = adder_toggles(toggles.products), float(toggles.accumulator.mean())
-    products, bits = _products(dot, toggles.products)
+    toggles = activity(dot.weight_port, dot.activation_port, 1, None, operands).products
+    both = adder_toggles(toggles)
+    active, adding = _accumulator_activity(dot, operands)
+    products, bits = _products(dot, toggles)
     summed = products if dot.tile.cycles == 1 else products + _block(dot, bits, both)
     term = bits
     if dot.accumulator.format is not None:
         summed += _scaling(dot, both).times(dot.parts)
         term = dot.term_bits + dot.accumulator.format.exponent_bits + 4
-    loop = _loop(dot, active, float(toggles.adder.mean()))
+    summed = summed.two_s_complement(dot.signed)
+    loop = _loop(dot, active, adding)
     if dot.stages == 1:
         circuit = summed + loop
         return Bill(circuit.items, (circuit.path,))
@@ -53,6 +64,26 @@ def dot_bill(dot: Dot, operands: str) -> Bill:
     why = f"sums of products and scales, {width} bits, after each of {cuts} cuts"
     circuit = circuit.beside(registers("pipeline", width * cuts, 0.5, why))
     return Bill(circuit.items, (cut(products.path, cuts), summed.path[len(products.path) :], loop.path))
+
+
+def _accumulator_activity(dot: Dot, operands: str) -> tuple[float, float]:
+    """Transitions per bit and cycle of accumulator and adder, which adds the part of a block that is there already."""
+    rng = np.random.default_rng(0)
+    shape = (SAMPLES, dot.tile.k)
+    w = _values(dot.weight, draw(dot.weight_port, dot.weight, operands, shape, rng))
+    a = _values(dot.activation, draw(dot.activation_port, dot.activation, operands, shape, rng))
+    terms = (w * a).sum(axis=1)
+    if dot.accumulator.format is None:
+        return sum_transitions(terms.astype(np.int64), dot.accumulator_bits)
+    adding = float_sum_transitions(terms, dot.accumulator.format)
+    return adding / dot.tile.cycles, adding
+
+
+def _values(format: Format, codes: Codes | Encoded) -> NDArray[np.float64]:
+    """What comes to the ports: scales of tensors stay outside."""
+    if isinstance(codes, Encoded) and codes.tensor_scale is not None:
+        codes = replace(codes, tensor_scale=np.ones_like(codes.tensor_scale))
+    return format.decode(codes)
 
 
 def _products(dot: Dot, toggles: float) -> tuple[Block, int]:
@@ -154,8 +185,8 @@ def _loop(dot: Dot, active: float, adding: float) -> Block:
     """The accumulator and its adders, one for each block of a cycle."""
     n = dot.accumulator_bits
     if dot.accumulator.format is None:
-        add = adder("accumulator's adder", n, adding)
+        add = adder("accumulator's adder", n, adding).two_s_complement(dot.signed)
     else:
-        difference, rest = float_add(dot.accumulator.format, dot.term_bits, active)
+        difference, rest = float_add(dot.accumulator.format, dot.term_bits, adding)
         add = (difference + rest).in_series(dot.parts)
     return clear(n, active) + add + state(dot.accumulator, n, active)

@@ -41,9 +41,10 @@ def lut_bill(pe: Lut, operands: str) -> Bill:
     """The bill of ``pe``."""
     toggles = _activity(pe, operands)
     once = toggles.entries / pe.tile.cycles
-    table = _table(pe, once)
+    table = _table(pe, once).two_s_complement(True).active_in(1 / pe.tile.cycles)
     lookup, term = _lookups(pe, toggles.lookups)
     cleared = clear(pe.accumulator_bits, toggles.accumulator)
+    lookup = lookup.two_s_complement(pe.accumulator.format is None)
     loop = _add(pe, pe.bits, toggles.adder) + state(pe.accumulator, pe.accumulator_bits, toggles.accumulator)
     pipeline = registers("pipeline", term * pe.lookup_stages, toggles.lookups, f"{term} bits after the lookup")
     sums = (lookup + loop).beside(cleared).beside(pipeline)
@@ -156,7 +157,7 @@ def _lookups(pe: Lut, active: float) -> tuple[Block, int]:
 def _add(pe: Lut, terms: int, active: float) -> Block:
     """What adds the terms of a cycle to an accumulator."""
     if pe.accumulator.format is None:
-        return adder("accumulator's adder", pe.accumulator_bits, active)
+        return adder("accumulator's adder", pe.accumulator_bits, active).two_s_complement(True)
     significand = pe.table.mantissa_bits + 1 if isinstance(pe.table, Minifloat) else pe.entry_bits - 1
     difference, rest = float_add(pe.accumulator.format, significand, active)
     return (difference + rest).in_series(terms)

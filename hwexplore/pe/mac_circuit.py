@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hwexplore.pe.accumulator_circuit import clear, float_add, state
 from hwexplore.pe.circuits import (
+    FUSED,
     Block,
     adder,
     adder_toggles,
@@ -39,8 +40,9 @@ def mac_bill(mac: Mac, operands: str) -> Bill:
         circuit = cleared + _fused(mac, toggles) + register
         return Bill(circuit.items, (circuit.path,))
     product, bits = product_block(mac, toggles)
+    product = product.two_s_complement(mac.signed)
     if mac.accumulator.format is None:
-        add = adder("accumulator's adder", n, float(toggles.adder.mean()))
+        add = adder("accumulator's adder", n, float(toggles.adder.mean())).two_s_complement(mac.signed)
     else:
         difference, rest = float_add(mac.accumulator.format, mac.weight_port.width + mac.activation_port.width, active)
         # In one cycle, the exponents are compared while the significands are multiplied.
@@ -58,15 +60,15 @@ def mac_bill(mac: Mac, operands: str) -> Bill:
 def _fused(mac: Mac, toggles: Activity) -> Block:
     """Integers in one cycle: the accumulator is one more row of the multiplier, closed by a single adder."""
     w, a, n = mac.weight_port.width, mac.activation_port.width, mac.accumulator_bits
-    signed = mac.weight_port.signed or mac.activation_port.signed
     upper = max(n - w - a, 0)
     carries = float(toggles.adder[-upper:].mean()) if upper else 0.0
     why = "accumulator bits above the product: sum, sign, carry"
     above = gates("ripple adder", "full_adder", upper, 2 * carries, why, depth=0)
-    products = partial_products(w, a, signed, toggles.products)
+    products = partial_products(w, a, mac.signed, toggles.products)
     tree = compressor(w * a, min(w, a) + 1, adder_toggles(toggles.products))
     ripple = Block((), (Stage("ripple adder", "full_adder", n, carry=True),))
-    return products + (tree + above) + ripple
+    circuit = products + (tree + above) + ripple
+    return circuit.two_s_complement(True).unrest(FUSED) if mac.signed else circuit
 
 
 def product_block(mac: Mac, toggles: Activity) -> tuple[Block, int]:

@@ -28,10 +28,11 @@ def multi_bill(pe: Multi, operands: str) -> Bill:
     circuit = _operands(pe) + _blocks(pe, products)
     circuit += _combination("rows", pe.digits, pe.digits, 4, toggles)
     circuit += _combination("columns", 1, pe.digits, 2 * pe.digits + 2, toggles)
-    if pe.weight_port.signed or pe.activation_port.signed:
+    if pe.signed:
         circuit += _adders("sign correction", 1, pe.cycle_bits, 0, toggles)
     n, (active, adding) = pe.accumulator_bits, _accumulator_activity(pe, operands)
-    loop = clear(n, active) + adder("accumulator's adder", n, adding) + state(pe.accumulator, n, active)
+    add = adder("accumulator's adder", n, adding).two_s_complement(pe.signed)
+    loop = clear(n, active) + add + state(pe.accumulator, n, active)
     cuts = pe.stages - 1
     if not cuts:
         return Bill((circuit + loop).items, ((circuit + loop).path,))

@@ -9,10 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore.errors import unknown
-from hwexplore.formats import Format, Integer, Minifloat
+from hwexplore.formats import Encoded, Format, Integer, Minifloat, Scaled
+from hwexplore.pe.codes import Codes
 from hwexplore.pe.operand import Operand
 
-__all__ = ["Activity", "activity", "sample", "standard_deviation", "sum_transitions", "transitions"]
+__all__ = [
+    "Activity",
+    "activity",
+    "draw",
+    "float_sum_transitions",
+    "sample",
+    "standard_deviation",
+    "sum_transitions",
+    "transitions",
+]
 
 SCALED_BITS = 8
 """Formats of up to so many bits, and integers, are used scaled to their range; wider floating point as the data are."""
@@ -44,11 +54,20 @@ def activity(
     products = float((2 * ones * (1 - ones)).mean())
     if accumulator_format is None:
         return Activity(products, *_sums(weight.integers(w) * activation.integers(a), accumulator_bits))
-    running = _running(weight.format.decode(w) * activation.format.decode(a))
-    while abs(running).max() > accumulator_format.max:
-        running /= 2
-    toggles = _toggles(accumulator_format.encode(running), accumulator_bits)
+    toggles = _float_sums(weight.format.decode(w) * activation.format.decode(a), accumulator_format)
     return Activity(products, toggles, toggles)
+
+
+def float_sum_transitions(terms: NDArray[np.float64], format: Minifloat) -> float:
+    """Mean transitions per bit of the running sum of ``terms`` in ``format``."""
+    return float(_float_sums(terms, format).mean())
+
+
+def _float_sums(terms: NDArray[np.float64], format: Minifloat) -> NDArray[np.float64]:
+    running = _running(terms)
+    while abs(running).max() > format.max:
+        running /= 2
+    return _toggles(format.encode(running), format.element_bits)
 
 
 def sum_transitions(terms: NDArray[np.int64], width: int) -> tuple[float, float]:
@@ -97,6 +116,20 @@ def sample(operand: Operand, distribution: str, count: int, rng: np.random.Gener
     else:
         values = rng.uniform(-1, 1, count) * (_largest(format) if _is_scaled(format) else 1.0)
     return format.encode(np.clip(values if format.signed else abs(values), -_largest(format), _largest(format)))
+
+
+def draw(
+    operand: Operand, format: Format, distribution: str, shape: tuple[int, int], rng: np.random.Generator
+) -> Codes | Encoded:
+    """Random numbers [row, element] of ``format``, whose elements are ``operand``, as `sample` draws them."""
+    if not isinstance(format, Scaled):
+        return sample(operand, distribution, shape[0] * shape[1], rng).reshape(shape)
+    if distribution not in DISTRIBUTIONS:
+        raise unknown("operand distribution", distribution, DISTRIBUTIONS)
+    encoded: Encoded = format.encode(
+        rng.standard_normal(shape) if distribution == "gaussian" else rng.uniform(-1, 1, shape)
+    )
+    return encoded
 
 
 def _best_scale(format: Integer | Minifloat, values: NDArray[np.float64]) -> float:

@@ -29,7 +29,8 @@ def shift_add_bill(pe: ShiftAdd, operands: str) -> Bill:
     group = mac_bill(replace(pe.group_sum, weight_port=pe.recoded_weight), operands)
     once = min(1 / pe.group, 0.5)  # A group's numbers come and go, and half of their bits are ones.
     scaled, significand = _scaled(pe, once)
-    loop = _loop(pe, significand, once)
+    scaled = scaled.active_in(2 * once)
+    loop = _loop(pe, significand, once).active_in(2 * once)
     items = group.items + _control(pe, once).items + scaled.items + loop.items
     if pe.weight.zero_point:
         items += _activation_sum(pe, operands).items

@@ -2,7 +2,7 @@
 
 from hwexplore.technology.bill import PRIMITIVES, Bill, Item, Stage
 from hwexplore.technology.catalog import load, names
-from hwexplore.technology.coefficients import Coefficient, coefficients
+from hwexplore.technology.coefficients import Coefficient, coefficients, device_coefficients
 from hwexplore.technology.interval import Interval
 from hwexplore.technology.memory import Dram, Sram, SramLaw
 from hwexplore.technology.scaling import Scaling
@@ -28,6 +28,7 @@ __all__ = [
     "Technology",
     "VectorUnit",
     "coefficients",
+    "device_coefficients",
     "load",
     "names",
 ]

@@ -11,6 +11,9 @@ __all__ = ["PRIMITIVES", "Bill", "Item", "Stage", "overlapped"]
 
 PRIMITIVES = ("inverter", "nand2", "and2", "or2", "xor2", "mux2", "half_adder", "full_adder", "flip_flop")
 
+LIVELINESS = 0.5
+"""Power of the activity with which glitches grow: the best of 0, 0.5 and 1 for the PEs that were fitted."""
+
 
 @dataclass(frozen=True)
 class Item:
@@ -18,7 +21,7 @@ class Item:
 
     ``activity`` is the mean number of output transitions per primitive and clock cycle, without glitches;
     ``why`` states the formula behind the count; ``depth`` is how many primitives in series are in front of them since
-    the registers, on average: what comes late has glitched.
+    the registers, on average: what comes late has glitched; ``unrest`` scales its glitches.
     """
 
     part: str
@@ -27,6 +30,7 @@ class Item:
     activity: float
     why: str
     depth: float = 0.0
+    unrest: float = 1.0
 
     def __post_init__(self) -> None:
         if self.primitive not in PRIMITIVES:

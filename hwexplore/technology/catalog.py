@@ -11,6 +11,7 @@ from typing import Any
 import tomllib
 
 from hwexplore.errors import InputError, unknown
+from hwexplore.technology import device
 from hwexplore.technology.bill import PRIMITIVES
 from hwexplore.technology.memory import Dram, Sram, SramLaw
 from hwexplore.technology.scaling import Scaling
@@ -31,6 +32,11 @@ def names() -> list[str]:
 @cache
 def load(name: str) -> Technology:
     """The technology called ``name``; every coefficient carries its source."""
+    if name in device.names():
+        raise InputError(
+            f"technology {name!r} is an FPGA, of which 'hwexplore utilisation' counts LUTs, flip-flops and DSP blocks; "
+            "it has no source of energy and no area in um2"
+        )
     table = _read("technologies", name)
     return from_table(table if "scaled" in table else table | _merged(table, _read("calibration", name)))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from hwexplore.technology.device import Device
 from hwexplore.technology.scaling import Scaling
 from hwexplore.technology.technology import Technology
 
-__all__ = ["Coefficient", "coefficients"]
+__all__ = ["Coefficient", "coefficients", "device_coefficients"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,24 @@ def coefficients(technology: Technology) -> Iterator[Coefficient]:
     yield from _voltage(technology)
     yield from _vector_unit(technology)
     yield from _drams(technology)
+
+
+def device_coefficients(device: Device) -> Iterator[Coefficient]:
+    """Every coefficient of an FPGA: its resources, LUTs per primitive of a part, flip-flops, DSP blocks, memories."""
+    for name, count in device.resources.items():
+        yield Coefficient(f"resources.{name}", count, "", "", device.sources["resources"])
+    for name, luts in device.lut_law.luts.items():
+        yield Coefficient(f"luts.{name}", luts, "LUT", "lut", device.lut_law.source)
+    yield Coefficient("lut.sigma", device.lut_law.sigma, "", "", device.lut_law.source)
+    yield Coefficient("ff.sigma", device.ff_sigma, "", "", device.ff_source)
+    rule = device.dsp_rule
+    for field in ("wide", "narrow", "part", "operand_bits", "product_bits"):
+        yield Coefficient(f"dsp.{field}", getattr(rule, field), "bit", "", rule.source)
+    for bits, products in rule.packing.items():
+        yield Coefficient(f"dsp.products of {bits} x {bits} bits", products, "", "", rule.packing_source)
+    for name, block in device.memories.items():
+        for width, depth in block.shapes:
+            yield Coefficient(f"{name}.words of {width} bits", depth, "", "", block.source)
 
 
 def _scalings(prefix: str, scalings: Sequence[Scaling]) -> Iterator[Coefficient]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hwexplore.errors import InputError, unknown
-from hwexplore.technology.bill import Bill, Stage, overlapped
+from hwexplore.technology.bill import LIVELINESS, Bill, Item, Stage, overlapped
 from hwexplore.technology.interval import Interval
 from hwexplore.technology.memory import Dram, Sram, SramLaw
 from hwexplore.technology.scaling import Scaling
@@ -101,10 +101,17 @@ class Sizing:
 
 @dataclass(frozen=True)
 class Glitches:
-    """Transitions in vain for each useful one: ``ratio`` x d^`LATENESS` in logic behind d primitives in series."""
+    """Transitions in vain: ``ratio`` x a^`LIVELINESS` x d^`LATENESS` of logic behind d primitives in series.
+
+    Of its own activity a only the root: what stirs a circuit is the activity of all that is in front of it.
+    """
 
     ratio: float
     source: str
+
+    def of(self, item: Item) -> float:
+        """Transitions in vain per primitive and cycle."""
+        return float(self.ratio * item.unrest * item.activity**LIVELINESS * item.depth**LATENESS)
 
 
 @dataclass(frozen=True)
@@ -156,10 +163,10 @@ class Technology:
             primitive = self.primitives[item.primitive]
             is_register = item.primitive == "flip_flop"
             larger = 1.0 if is_register else sized_area
-            useful_pj = item.count * item.activity * primitive.energy_pj * (1.0 if is_register else sized_energy)
+            transition_pj = item.count * primitive.energy_pj * (1.0 if is_register else sized_energy)
             area += item.count * primitive.area_um2 * larger
-            vain_pj = 0.0 if is_register else useful_pj * self.glitches.ratio * item.depth**LATENESS
-            dynamic += useful_pj + vain_pj
+            vain_pj = 0.0 if is_register else transition_pj * self.glitches.of(item)
+            dynamic += transition_pj * item.activity + vain_pj
             glitches += vain_pj
             clock += item.count * primitive.clock_pj
             leakage += item.count * primitive.leakage_uw * larger

@@ -82,3 +82,8 @@ def test_module_names_are_identifiers_and_differ() -> None:
 def test_a_failing_yosys_command_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="No such command: no_such_pass"):
         yosys(["no_such_pass"], tmp_path)
+
+
+def test_yosys_is_stopped_when_it_takes_too_long(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="stopped after 2 s"):
+        yosys(["exec -- sleep 60"], tmp_path, timeout_s=2)
