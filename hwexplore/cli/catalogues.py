@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -184,9 +185,11 @@ def show_technology(
         return
     node = technologies.load(name)
     title = f"{node.description}: logic at {node.voltage:g} V, all leakage at {node.temperature_c:g} C"
-    _print([asdict(row) for row in technologies.coefficients(node)], title, json)
+    rows = [asdict(row) for row in technologies.coefficients(node)]
     if json:
+        print_json([row | {"source": _written_out(row["source"], node.sources)} for row in rows])
         return
+    _print(rows, title, json)
     for key, text in node.sources.items():
         output.print(f"{key}: {text}", markup=False, highlight=False, soft_wrap=True)
     for factor, sigma in node.spread.items():
@@ -196,6 +199,12 @@ def show_technology(
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _written_out(source: str, sources: Mapping[str, str]) -> str:
+    """``source``, the name of one of ``sources`` at its start replaced by that."""
+    key, colon, rest = source.partition(":")
+    return sources.get(key, key) + colon + rest
 
 
 @networks.command("list")

@@ -124,19 +124,19 @@ def test_summary_is_what_its_columns_say() -> None:
 
 
 @pytest.mark.parametrize(
-    ("node", "area"),
-    [("nangate45", 8), ("asap7", 10), ("sky130hd", 8), ("sg13g2", 8), ("gf180", 8), ("gt2n", 8)],
+    ("node", "area", "energy"),
+    [("nangate45", 8, 25), ("asap7", 9.5, 25), *((node, 8, 21) for node in ("sky130hd", "sg13g2", "gf180", "gt2n"))],
 )
-def test_shipped_coefficients_hold_on_held_out_pes(node: str, area: float) -> None:
+def test_shipped_coefficients_hold_on_held_out_pes(node: str, area: float, energy: float) -> None:
     measured = shipped("asic")
     held_out = measured[measured["held_out"] & (measured["node"] == node)]
     assert held_out["held_out"].tolist() == [is_held_out(PE.parse(text)) for text in held_out["pe"]]
     rows = summary(predictions(held_out, load(node)), ["metric"]).set_index("metric")
     assert rows["designs"].min() >= 15
     assert rows.loc["area", "mape"] < area
-    assert rows.loc["area", "worst"] < 45
+    assert rows.loc["area", "worst"] < 40
     assert rows.loc["period", "mape"] < 15
-    assert rows.loc["energy", "mape"] < 35
+    assert rows.loc["energy", "mape"] < energy
 
 
 def test_measurements_are_consistent() -> None:

@@ -90,3 +90,5 @@ def test_sources_are_printed(run: Run) -> None:
     out = run("technology", "show", "nangate45")[1]
     for text in (*node.sources.values(), *node.spread_sources.values()):
         assert text in out
+    rows = {row["name"]: row for row in json.loads(run("technology", "show", "nangate45", "--json")[1])}
+    assert rows["full_adder.area_um2"]["source"].startswith(node.sources["fit"])
