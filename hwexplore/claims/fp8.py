@@ -45,8 +45,8 @@ def claims() -> list[Claim]:
             ("e4m3", "exact(4096)"),
             quantity="energy",
             why="Gates were counted, not toggled: an E4M3 significand product has 4 x 4 bits where INT8 has 8 x 8, and "
-            "the small multiplier glitches less; the wide shifter and sum of E4M3 move few bits per product. The smallest "
-            "INT8 netlist happens to be without full-adder cells, which would save a third of its energy.",
+            "the small multiplier glitches less; the wide shifter and sum of E4M3 move few bits per product. The "
+            "smallest INT8 netlist happens to be without full-adder cells, which would save a third of its energy.",
         ),
         _ratio(
             "fp32-area",

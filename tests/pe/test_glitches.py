@@ -30,9 +30,7 @@ def test_registers_behind_the_multiplier_keep_glitches_from_the_accumulator() ->
 
 def test_a_dequantizer_that_works_once_in_a_group_glitches_so_often() -> None:
     names = ("leading zeros", "normalisation", "rounding to nearest even")
-    each, seldom = (
-        NODE.price(parts(f"shift_add(int4, int8, group={group})", *names)).glitch_pj for group in (2, 128)
-    )
+    each, seldom = (NODE.price(parts(f"shift_add(int4, int8, group={group})", *names)).glitch_pj for group in (2, 128))
     assert each / seldom == pytest.approx(64, rel=0.25)
 
 
