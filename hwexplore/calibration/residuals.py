@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from hwexplore.calibration.fit import fit
+from hwexplore.errors import InputError
 from hwexplore.pe import PE
 from hwexplore.technology import Technology
 
@@ -65,11 +66,14 @@ def summary(predicted: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def leave_one_family_out(measured: pd.DataFrame, start: Technology) -> pd.DataFrame:
-    """The `summary` by metric of each family under a fit to all other families."""
-    of_node = measured[(measured["node"] == start.name)]
+    """The `summary` by metric of each family under a fit to all other families; InputError if there is one only."""
+    of_node = measured[measured["node"] == start.name]
+    fitted = of_node[~of_node["held_out"]]
+    if fitted["family"].nunique() < 2:
+        raise InputError(f"the table has fitted PEs of one family on {start.name}; two are needed to leave one out")
     tables = []
-    for family in of_node["family"].unique():
-        others = of_node[(of_node["family"] != family) & ~of_node["held_out"]]
+    for family in fitted["family"].unique():
+        others = fitted[fitted["family"] != family]
         node = fit(others, start, "")
         tables.append(summary(predictions(of_node[of_node["family"] == family], node), ["node", "family", "metric"]))
     return pd.concat(tables, ignore_index=True)

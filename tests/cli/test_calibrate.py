@@ -44,15 +44,26 @@ def test_report_prints_families(run: Run, tmp_path: Path) -> None:
 
 
 def test_fit_writes_what_a_node_needs(run: Run, tmp_path: Path) -> None:
-    few = shipped("asic").query("node == 'nangate45' and (family == 'mac' or held_out)")
+    small = shipped("asic").query("node == 'nangate45' and family in ('multi', 'bit_serial')")
+    few = small[small["pe"].isin(small.drop_duplicates("pe").groupby(["family", "held_out"]).head(2)["pe"])]
     few.to_parquet(tmp_path / "table.parquet")
     out = tmp_path / "nangate45.toml"
-    code, _, _ = run("calibrate", "fit", "nangate45", tmp_path / "table.parquet", "-o", out)
+    code, text, _ = run("calibrate", "fit", "nangate45", tmp_path / "table.parquet", "-o", out, "--families")
     assert code == 0
+    assert all(text.count(family) == 3 for family in ("multi", "bit_serial"))
     fitted = tomllib.loads(out.read_text())
     assert set(fitted["primitives"]) == set(PRIMITIVES)
     assert set(fitted["sizing"]) == {"most", "area", "energy", "source"}
     assert "held-out" in fitted["sources"]["fit"]
+
+
+def test_one_family_cannot_be_left_out(run: Run, tmp_path: Path) -> None:
+    one = shipped("asic").query("node == 'nangate45' and pe == 'mac(int8, int8, acc=int32)'")
+    pd.concat([one, one.assign(held_out=True)]).to_parquet(tmp_path / "table.parquet")
+    out = tmp_path / "nangate45.toml"
+    code, _, said = run("calibrate", "fit", "nangate45", tmp_path / "table.parquet", "-o", out, "--families")
+    assert (code, out.exists()) == (2, True)
+    assert "two are needed" in said
 
 
 def test_run_writes_a_table_and_reports_what_failed(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
