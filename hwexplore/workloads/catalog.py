@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hwexplore.errors import InputError, unknown
-from hwexplore.workloads.config import MAX_SIZE, transformer
+from hwexplore.workloads.architectures import transformer
+from hwexplore.workloads.config import MAX_SIZE
 from hwexplore.workloads.workload import Workload
 
 __all__ = ["load", "names"]

@@ -1,162 +1,119 @@
-"""Hugging Face `config.json` to transformer dimensions, one reader per architecture."""
+"""The fields of a Hugging Face `config.json`, typed and bounded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from hwexplore.errors import InputError
-from hwexplore.workloads.transformer import Transformer
 
-__all__ = ["ARCHITECTURES", "MAX_SIZE", "transformer"]
+__all__ = ["MAX_LAYERS", "MAX_SIZE", "Config"]
 
 MAX_SIZE = 2**31 - 1
-OPT_POSITION_OFFSET = 2
-"""Rows of OPT's position table before the first position (fairseq's padding convention)."""
+MAX_LAYERS = 4096
+SHOWN = 80
+"""Characters of a bad value that an error repeats."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """A config.json with typed access; every error names the source and the field."""
+    """A config.json with typed access; a null field is a missing one; every error names the source and the field."""
 
     source: str
     values: Mapping[str, Any]
 
-    def size(self, name: str, default: int | None = None) -> int:
-        """A positive integer; a missing or null field takes the default, if there is one."""
+    def has(self, name: str) -> bool:
+        """Whether the field is there."""
+        return self.values.get(name) is not None
+
+    def index(self, name: str, default: int | None = None, *, least: int = 0, limit: int = MAX_SIZE) -> int:
+        """An integer from `least` to `limit`; a missing field takes the default, if there is one."""
         value = self.values.get(name)
         value = default if value is None else value
+        kind = "a positive integer" if least else "an integer from 0"
         if value is None:
-            raise InputError(f"{self.source}: field {name!r} is missing; expected a positive integer.")
-        if type(value) is not int or not 1 <= value <= MAX_SIZE:
-            raise InputError(f"{self.source}: {name} is {value!r}; expected a positive integer below 2**31.")
+            raise InputError(f"{self.source}: field {name!r} is missing; expected {kind}.")
+        if type(value) is not int or not least <= value <= limit:
+            raise self.error(name, f"{kind} {'below 2**31' if limit == MAX_SIZE else f'up to {limit}'}")
+        return value
+
+    def size(self, name: str, default: int | None = None, *, limit: int = MAX_SIZE) -> int:
+        """A positive integer."""
+        return self.index(name, default, least=1, limit=limit)
+
+    def layers(self, name: str) -> int:
+        """A number of layers."""
+        return self.size(name, limit=MAX_LAYERS)
+
+    def part(self, name: str, whole: str, default: int | None = None) -> int:
+        """A size that divides the size `whole`."""
+        value, total = self.size(name, default), self.size(whole)
+        if total % value:
+            raise self.error(name, f"a divisor of {whole}, which is {total}")
+        return value
+
+    def at_most(self, name: str, whole: str) -> int:
+        """A size not above the size `whole`."""
+        value, total = self.size(name), self.size(whole)
+        if value > total:
+            raise self.error(name, f"at most {whole}, which is {total}")
         return value
 
     def flag(self, name: str, default: bool) -> bool:
         """True or false."""
         value = self.values.get(name, default)
         if type(value) is not bool:
-            raise InputError(f"{self.source}: {name} is {value!r}; expected true or false.")
+            raise self.error(name, "true or false")
         return value
 
-    def part(self, name: str, whole: str, default: int | None = None) -> int:
-        """A size that divides the size `whole`."""
-        value, total = self.size(name, default), self.size(whole)
-        if total % value:
-            raise InputError(f"{self.source}: {name} is {value}; expected a divisor of {whole}, which is {total}.")
+    def number(self, name: str, default: float) -> float | None:
+        """A positive number; here null is None, and only a field that is not there takes the default."""
+        value = self.values.get(name, default)
+        if value is None:
+            return None
+        if type(value) not in (int, float) or not 0 < value <= MAX_SIZE:
+            raise self.error(name, "a positive number below 2**31 or null")
+        return float(value)
+
+    def fraction(self, name: str, default: float) -> float:
+        """A number above 0 and up to 1."""
+        value = self.number(name, default) or default
+        if value > 1:
+            raise self.error(name, "a number above 0 and up to 1")
         return value
 
-    def has(self, name: str) -> bool:
-        """Whether the field is there and not null."""
-        return self.values.get(name) is not None
+    def indices(self, name: str) -> frozenset[int]:
+        """A list of integers from 0; none if the field is missing."""
+        value = self.values.get(name) or []
+        if not isinstance(value, list) or any(type(index) is not int or index < 0 for index in value):
+            raise self.error(name, "a list of integers from 0")
+        return frozenset(value)
 
+    def sliding_layers(self, by_index: Callable[[int], bool]) -> tuple[bool, ...]:
+        """Which layers attend a sliding window: as `layer_types` lists them, otherwise `by_index`, counted from 0."""
+        layers = self.layers("num_hidden_layers")
+        types = self.values.get("layer_types")
+        if types is None:
+            return tuple(by_index(index) for index in range(layers))
+        kinds = ("sliding_attention", "full_attention")
+        if not isinstance(types, list) or len(types) != layers or any(kind not in kinds for kind in types):
+            raise self.error("layer_types", f"{layers} times {' or '.join(kinds)}, one per layer")
+        return tuple(kind == "sliding_attention" for kind in types)
 
-def _decoder(config: Config, *, tied: bool = False) -> Transformer:
-    hidden = config.size("hidden_size")
-    heads = config.size("num_attention_heads")
-    head_dim = (
-        config.size("head_dim")
-        if config.has("head_dim")
-        else hidden // config.part("num_attention_heads", "hidden_size")
-    )
-    return Transformer(
-        hidden=hidden,
-        intermediate=config.size("intermediate_size"),
-        layers=config.size("num_hidden_layers"),
-        heads=heads,
-        kv_heads=config.part("num_key_value_heads", "num_attention_heads", default=heads),
-        head_dim=head_dim,
-        vocabulary=config.size("vocab_size"),
-        embedding=hidden,
-        tied=config.flag("tie_word_embeddings", tied),
-    )
+    def nested(self, name: str) -> Config:
+        """The fields of the object `name`."""
+        value = self.values.get(name)
+        if not isinstance(value, dict):
+            raise self.error(name, "an object with the fields of a model")
+        return Config(source=f"{self.source}: {name}", values=value)
 
+    def defaulting(self, **defaults: Any) -> Config:
+        """With `defaults` for the fields that are not there."""
+        return Config(source=self.source, values={**defaults, **self.values})
 
-def _llama(config: Config) -> Transformer:
-    bias = config.flag("attention_bias", False)
-    return replace(_decoder(config), qkv_bias=bias, out_bias=bias, mlp_bias=config.flag("mlp_bias", False))
-
-
-def _mistral(config: Config) -> Transformer:
-    model = _decoder(config)
-    if not config.has("sliding_window"):
-        return model
-    return replace(model, window=config.size("sliding_window"), local_layers=model.layers)
-
-
-def _mixtral(config: Config) -> Transformer:
-    experts, chosen = config.size("num_local_experts"), config.size("num_experts_per_tok")
-    if chosen > experts:
-        raise InputError(
-            f"{config.source}: num_experts_per_tok is {chosen}; expected at most num_local_experts, which is {experts}."
-        )
-    return replace(_mistral(config), experts=experts, experts_per_token=chosen)
-
-
-def _qwen2(config: Config) -> Transformer:
-    model = replace(_decoder(config), qkv_bias=True)
-    if not config.flag("use_sliding_window", False):
-        return model
-    full = min(config.size("max_window_layers"), model.layers)
-    return replace(model, window=config.size("sliding_window"), local_layers=model.layers - full)
-
-
-def _gemma2(config: Config) -> Transformer:
-    model = _decoder(config, tied=True)
-    local = (model.layers + 1) // 2
-    return replace(model, window=config.size("sliding_window"), local_layers=local, post_norms=True)
-
-
-def _bitnet(config: Config) -> Transformer:
-    return replace(_decoder(config), sub_norms=True)
-
-
-def _opt(config: Config) -> Transformer:
-    hidden, bias = config.size("hidden_size"), config.flag("enable_bias", True)
-    heads = config.part("num_attention_heads", "hidden_size")
-    return Transformer(
-        hidden=hidden,
-        intermediate=config.size("ffn_dim"),
-        layers=config.size("num_hidden_layers"),
-        heads=heads,
-        kv_heads=heads,
-        head_dim=hidden // heads,
-        vocabulary=config.size("vocab_size"),
-        embedding=config.size("word_embed_proj_dim", default=hidden),
-        tied=config.flag("tie_word_embeddings", True),
-        positions=config.size("max_position_embeddings"),
-        spare_positions=OPT_POSITION_OFFSET,
-        qkv_bias=bias,
-        out_bias=bias,
-        mlp_bias=bias,
-        gated=False,
-        norm_vectors=2 if config.flag("layer_norm_elementwise_affine", True) else 0,
-        final_norm=config.flag("do_layer_norm_before", True) and not config.flag("_remove_final_layer_norm", False),
-    )
-
-
-ARCHITECTURES: Mapping[str, Callable[[Config], Transformer]] = {
-    "LlamaForCausalLM": _llama,
-    "MistralForCausalLM": _mistral,
-    "MixtralForCausalLM": _mixtral,
-    "Qwen2ForCausalLM": _qwen2,
-    "Gemma2ForCausalLM": _gemma2,
-    "OPTForCausalLM": _opt,
-    "BitnetForCausalLM": _bitnet,
-    "BitNetForCausalLM": _bitnet,
-}
-
-
-def transformer(values: object, *, source: str) -> Transformer:
-    """The transformer that the fields of a config.json describe; `source` names it in errors.
-
-    Raises InputError for an unknown architecture, a missing field or an impossible size.
-    """
-    if not isinstance(values, dict):
-        raise InputError(f"{source}: expected a JSON object with the fields of a config.json, not {values!r:.40}.")
-    match values.get("architectures"):
-        case [str(name)] if name in ARCHITECTURES:
-            return ARCHITECTURES[name](Config(source=source, values=values))
-        case other:
-            raise InputError(f"{source}: architectures is {other!r}; expected one of {', '.join(ARCHITECTURES)}.")
+    def error(self, name: str, expected: str) -> InputError:
+        """The error for a field with a value that is not what was `expected`."""
+        value = repr(self.values.get(name))
+        shown = value if len(value) <= SHOWN else value[:SHOWN] + "..."
+        return InputError(f"{self.source}: {name} is {shown}; expected {expected}.")
