@@ -17,6 +17,8 @@ from hwexplore.workloads.workload import Workload
 __all__ = ["load", "names"]
 
 PHASES = ("prefill", "decode")
+MAX_BYTES = 2**20
+"""The longest config.json that is read; published ones have a few thousand bytes."""
 
 
 def names() -> list[str]:
@@ -51,6 +53,7 @@ def load(name_or_path: str | Path, *, phase: str = "decode", batch: int = 1, con
         operators=model.operators(phase=phase, batch=batch, context=context),
         parameters=model.parameters,
         active_parameters=model.active_parameters,
+        cache_elements=model.cache_elements(batch=batch, context=context),
     )
 
 
@@ -61,13 +64,20 @@ def _catalog() -> dict[str, Traversable]:
 
 def _read(file: Traversable | Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}; expected a config.json.") from error
+    if len(content) > MAX_BYTES:
+        raise InputError(f"{file} has more than {MAX_BYTES} bytes; expected a config.json.")
+    try:
+        return json.loads(content.decode())
     except json.JSONDecodeError as error:
         raise InputError(f"{file}, line {error.lineno}: {error.msg}; expected a JSON object.") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{file} is not UTF-8 text at byte {error.start}; expected a config.json.") from error
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}; expected a config.json.") from error
+    except (RecursionError, ValueError) as error:
+        raise InputError(f"{file} nests too deeply or has too long a number; expected a config.json.") from error
 
 
 def _positive(field: str, value: int) -> int:

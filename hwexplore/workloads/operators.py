@@ -19,7 +19,8 @@ class Operator:
     `[m, n]` and have `k = 0`.
 
     - "linear": `batch` 1, `m` all tokens of the pass. For a mixture of experts `batch` is the expected number of
-      experts touched and `m` the expected tokens of each: the only dimensions that may be fractions.
+      experts touched and `m` the expected tokens of each: the only dimensions that may be fractions. For the absorbed
+      matrices of latent attention `batch` is the number of heads.
     - "attention": `batch` sequences times KV heads; the query heads that share a KV head ride in `m`, so K and V are
       read once per group.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from hwexplore.errors import InputError
@@ -91,18 +92,23 @@ class Transformer:
     head_bias: bool = False
     softcap: bool = False
 
+    @cached_property
+    def kinds(self) -> Counter[Layer]:
+        """The distinct layers, in the order of their first, with the number of each."""
+        return Counter(self.layers)
+
     @property
     def parameters(self) -> int:
         """All parameters of the network."""
-        layers = Counter(self.layers).items()
-        return self._ends() + sum(count * layer.parameters(self.hidden, self.norm_vectors) for layer, count in layers)
+        return self._ends() + sum(
+            count * layer.parameters(self.hidden, self.norm_vectors) for layer, count in self.kinds.items()
+        )
 
     @property
     def active_parameters(self) -> int:
         """The parameters that take part in one token: all but the experts it does not visit."""
-        layers = Counter(self.layers).items()
         return self._ends() + sum(
-            count * layer.active_parameters(self.hidden, self.norm_vectors) for layer, count in layers
+            count * layer.active_parameters(self.hidden, self.norm_vectors) for layer, count in self.kinds.items()
         )
 
     def _ends(self) -> int:
@@ -114,9 +120,7 @@ class Transformer:
 
     def cache_elements(self, *, batch: int, context: int) -> int:
         """Elements of the KV cache that `batch` sequences of `context` tokens fill."""
-        return batch * sum(
-            count * layer.attention.cache_elements(context) for layer, count in Counter(self.layers).items()
-        )
+        return batch * sum(count * layer.attention.cache_elements(context) for layer, count in self.kinds.items())
 
     def operators(self, *, phase: str, batch: int, context: int) -> tuple[Operator, ...]:
         """The operators of one pass, equal ones folded with their count.
@@ -134,7 +138,7 @@ class Transformer:
             )
         run = Pass(phase=phase, batch=batch, context=context)
         layers: Counter[Operator] = Counter()
-        for layer, count in Counter(self.layers).items():
+        for layer, count in self.kinds.items():
             for operator in layer.operators(run, self.hidden):
                 layers[operator] += count
         folded = (replace(operator, count=count) for operator, count in layers.items())

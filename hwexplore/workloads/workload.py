@@ -26,6 +26,7 @@ class Workload:
 
     `context` is the KV length attended in decode (the new token included) and the prompt length in prefill.
     `parameters` are all those of the network; `active_parameters` leave out the experts that a token does not visit.
+    `cache_elements` are those of the KV cache that memory holds.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Workload:
     operators: tuple[Operator, ...]
     parameters: int
     active_parameters: int
+    cache_elements: float = 0
 
     @property
     def setting(self) -> str:
@@ -70,11 +72,14 @@ class Workload:
         return tuple(policy.operands(operator) for operator in self.operators)
 
     def resident_bytes(self, policy: Policy) -> float:
-        """Bytes that memory has to hold: the KV cache and all weights, at the mean width of those that a pass reads."""
-        frame = self.to_frame(policy)
-        read = (frame["count"] * frame["weight_bytes"]).sum()
-        cache = (frame["count"] * frame["kv_bytes"])[frame["kind"] == "attention"].sum()
-        return float(self.parameters * read / max(self.weight_elements, 1) + cache)
+        """Bytes that memory has to hold: all weights and the KV cache, at the mean width of those that a pass reads."""
+        frame, columns = self.to_frame(policy), self.columns()
+        cached = np.where(frame["kind"] == "attention", columns["count"], 0)
+
+        def mean_bytes(count: NDArray[np.float64], operand: str) -> float:
+            return float(count @ frame[f"{operand}_bytes"] / max(count @ columns[f"{operand}_elements"], 1))
+
+        return self.parameters * mean_bytes(columns["count"], "weight") + self.cache_elements * mean_bytes(cached, "kv")
 
     def to_frame(self, policy: Policy) -> pd.DataFrame:
         """A row per operator: name, kind, count, batch, m, n, k, macs, vector_ops and the bytes of each tensor.

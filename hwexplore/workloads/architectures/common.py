@@ -45,8 +45,8 @@ def sliding(config: Config, heads: Attention, slides: Callable[[int], bool] | No
     that list, where `slides` does (layers count from 0; everywhere by default if the window is not null)."""
     by_index = slides or (lambda _: config.has("sliding_window"))
     local = config.sliding_layers(by_index)
-    window = config.size("sliding_window") if any(local) else 0
-    return tuple(replace(heads, window=window) if slide else heads for slide in local)
+    windowed = replace(heads, window=config.size("sliding_window")) if any(local) else heads
+    return tuple(windowed if slide else heads for slide in local)
 
 
 def mlp(config: Config, **more: Any) -> Mlp:
