@@ -1,174 +1,132 @@
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hwexplore.errors import InputError
-from hwexplore.workloads.config import ARCHITECTURES, transformer
+from hwexplore.workloads.config import MAX_LAYERS, Config
 
-LLAMA = {
-    "architectures": ["LlamaForCausalLM"],
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 8,
-    "num_key_value_heads": 2,
-    "vocab_size": 100,
-}
-OPT = {
-    "architectures": ["OPTForCausalLM"],
-    "hidden_size": 64,
-    "ffn_dim": 256,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 8,
-    "max_position_embeddings": 32,
-    "vocab_size": 100,
-}
-
-
-def decoder(
-    architecture: str,
-    hidden: int,
-    intermediate: int,
-    layers: int,
-    heads: int,
-    kv_heads: int,
-    vocabulary: int,
-    **more: Any,
-) -> dict[str, Any]:
-    return {
-        "architectures": [architecture],
-        "hidden_size": hidden,
-        "intermediate_size": intermediate,
-        "num_hidden_layers": layers,
-        "num_attention_heads": heads,
-        "num_key_value_heads": kv_heads,
-        "vocab_size": vocabulary,
-        **more,
-    }
-
-
-def opt(hidden: int, layers: int, heads: int, **more: Any) -> dict[str, Any]:
-    sizes = {"hidden_size": hidden, "ffn_dim": 4 * hidden, "num_hidden_layers": layers, "num_attention_heads": heads}
-    return OPT | sizes | {"max_position_embeddings": 2048, "vocab_size": 50272} | more
-
-
-@pytest.mark.parametrize(
-    ("config", "published"),
-    [
-        pytest.param(decoder("LlamaForCausalLM", 2048, 5632, 22, 32, 4, 32000), 1_100_048_384, id="TinyLlama-1.1B"),
-        pytest.param(
-            decoder("LlamaForCausalLM", 16384, 53248, 126, 128, 8, 128256), 405_853_388_800, id="Llama-3.1-405B"
-        ),
-        pytest.param(
-            decoder("Qwen2ForCausalLM", 896, 4864, 24, 14, 2, 151936, tie_word_embeddings=True),
-            494_032_768,
-            id="Qwen2.5-0.5B",
-        ),
-        pytest.param(decoder("Qwen2ForCausalLM", 5120, 27648, 64, 40, 8, 152064), 32_763_876_352, id="Qwen2.5-32B"),
-        pytest.param(
-            decoder("Gemma2ForCausalLM", 3584, 14336, 42, 16, 8, 256000, head_dim=256, sliding_window=4096),
-            9_241_705_984,
-            id="gemma-2-9b",
-        ),
-        pytest.param(
-            decoder("BitNetForCausalLM", 2560, 6912, 30, 20, 5, 128256, tie_word_embeddings=True),
-            2_412_820_480,
-            id="bitnet-b1.58-2B-4T",
-        ),
-        pytest.param(opt(768, 12, 12), 125_239_296, id="opt-125m"),
-        pytest.param(
-            opt(1024, 24, 16, word_embed_proj_dim=512, do_layer_norm_before=False), 331_196_416, id="opt-350m"
-        ),
-    ],
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-def test_parameters_are_the_published_total(config: dict[str, Any], published: int) -> None:
-    assert transformer(config, source="test").parameters == published
 
 
-@pytest.mark.parametrize("field", [field for field in LLAMA if field not in ("architectures", "num_key_value_heads")])
-def test_a_missing_field_is_named(field: str) -> None:
-    config = {key: value for key, value in LLAMA.items() if key != field}
-    with pytest.raises(InputError, match=rf"^here: field '{field}' is missing; expected a positive integer\.$"):
-        transformer(config, source="here")
+def config(**values: object) -> Config:
+    return Config(source="here", values=values)
 
 
-@pytest.mark.parametrize("field", [field for field in LLAMA if field != "architectures"])
 @pytest.mark.parametrize("value", [0, -4, 4096.0, float("nan"), float("inf"), "64", True, [64], 2**31])
-def test_impossible_sizes_are_refused(field: str, value: object) -> None:
-    with pytest.raises(InputError, match=rf"^here: {field} is .*; expected a positive integer below 2\*\*31\.$"):
-        transformer(LLAMA | {field: value}, source="here")
+def test_impossible_sizes_are_refused(value: object) -> None:
+    with pytest.raises(InputError, match=r"^here: width is .*; expected a positive integer below 2\*\*31\.$"):
+        config(width=value).size("width")
 
 
-def test_heads_must_divide() -> None:
-    with pytest.raises(
-        InputError, match="num_key_value_heads is 3; expected a divisor of num_attention_heads, which is 8"
-    ):
-        transformer(LLAMA | {"num_key_value_heads": 3}, source="here")
-    with pytest.raises(InputError, match="num_attention_heads is 10; expected a divisor of hidden_size, which is 64"):
-        transformer(LLAMA | {"num_attention_heads": 10, "num_key_value_heads": 2}, source="here")
-    assert transformer(LLAMA | {"num_attention_heads": 10, "head_dim": 16}, source="here").head_dim == 16
+def test_a_missing_size_is_named() -> None:
+    for empty in (config(), config(width=None)):
+        assert empty.size("width", 7) == 7
+        with pytest.raises(InputError, match=r"^here: field 'width' is missing; expected a positive integer\.$"):
+            empty.size("width")
 
 
-def test_kv_heads_default_to_heads() -> None:
-    assert transformer(LLAMA | {"num_key_value_heads": None}, source="here").kv_heads == 8
+def test_indices_start_at_zero() -> None:
+    assert config(first=0).index("first") == 0
+    assert config().index("first", 3) == 3
+    with pytest.raises(InputError, match="here: first is -1; expected an integer from 0 below"):
+        config(first=-1).index("first")
+    with pytest.raises(InputError, match="field 'first' is missing; expected an integer from 0"):
+        config().index("first")
 
 
-def test_flags_must_be_booleans() -> None:
-    with pytest.raises(InputError, match="tie_word_embeddings is 1; expected true or false"):
-        transformer(LLAMA | {"tie_word_embeddings": 1}, source="here")
+def test_layers_are_bounded() -> None:
+    assert config(depth=MAX_LAYERS).layers("depth") == MAX_LAYERS
+    with pytest.raises(InputError, match="depth is 4097; expected a positive integer up to 4096"):
+        config(depth=MAX_LAYERS + 1).layers("depth")
 
 
-@pytest.mark.parametrize("name", [["GPT2LMHeadModel"], [], None, "LlamaForCausalLM", ["LlamaForCausalLM", "Other"]])
-def test_unknown_architectures_are_refused_with_the_known(name: object) -> None:
-    with pytest.raises(InputError, match=r"here: architectures is .*; expected one of Llama.*") as caught:
-        transformer(LLAMA | {"architectures": name}, source="here")
-    assert all(known in str(caught.value) for known in ARCHITECTURES)
+def test_parts_divide_and_are_at_most_the_whole() -> None:
+    assert config(part=3, whole=12).part("part", "whole") == config(part=3, whole=12).at_most("part", "whole") == 3
+    with pytest.raises(InputError, match="part is 5; expected a divisor of whole, which is 12"):
+        config(part=5, whole=12).part("part", "whole")
+    with pytest.raises(InputError, match="part is 13; expected at most whole, which is 12"):
+        config(part=13, whole=12).at_most("part", "whole")
 
 
-@pytest.mark.parametrize("values", [[], 7, None, "text"])
-def test_a_config_is_an_object(values: object) -> None:
-    with pytest.raises(InputError, match="here: expected a JSON object"):
-        transformer(values, source="here")
+def test_flags_are_booleans() -> None:
+    assert config(tied=False).flag("tied", True) is False
+    assert config().flag("tied", True) is True
+    with pytest.raises(InputError, match="tied is 1; expected true or false"):
+        config(tied=1).flag("tied", True)
 
 
-def test_biases() -> None:
-    """Each switch adds its vectors: q, k, v and output projections, then the MLP's three."""
-    plain = transformer(LLAMA, source="here").parameters
-    attention = transformer(LLAMA | {"attention_bias": True}, source="here").parameters
-    both = transformer(LLAMA | {"attention_bias": True, "mlp_bias": True}, source="here").parameters
-    assert attention - plain == 2 * (64 + 16 + 16 + 64)
-    assert both - attention == 2 * (96 + 96 + 64)
+def test_a_number_may_be_switched_off_by_null() -> None:
+    assert config(cap=30).number("cap", 50.0) == 30
+    assert config().number("cap", 50.0) == 50
+    assert config(cap=None).number("cap", 50.0) is None
 
 
-def test_opt_norms_without_parameters() -> None:
-    affine = transformer(OPT, source="here").parameters
-    plain = transformer(OPT | {"layer_norm_elementwise_affine": False}, source="here").parameters
-    assert affine - plain == (2 * 2 + 1) * 2 * 64
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), 10**400, True, "1"])
+def test_impossible_numbers_are_refused(value: object) -> None:
+    with pytest.raises(InputError, match=r"cap is .*; expected a positive number below 2\*\*31 or null"):
+        config(cap=value).number("cap", 1.0)
 
 
-def test_mixtral_experts() -> None:
-    experts = LLAMA | {"architectures": ["MixtralForCausalLM"], "num_local_experts": 4, "num_experts_per_tok": 2}
-    model = transformer(experts, source="here")
-    assert model.parameters - model.active_parameters == 2 * 2 * 3 * 64 * 96
-    with pytest.raises(InputError, match="num_experts_per_tok is 5; expected at most num_local_experts, which is 4"):
-        transformer(experts | {"num_experts_per_tok": 5}, source="here")
+def test_fractions() -> None:
+    assert config(part=0.5).fraction("part", 0.25) == 0.5
+    assert config(part=None).fraction("part", 0.25) == config().fraction("part", 0.25) == 0.25
+    with pytest.raises(InputError, match=r"part is 1\.5; expected a number above 0 and up to 1"):
+        config(part=1.5).fraction("part", 0.25)
 
 
-@pytest.mark.parametrize(
-    ("architecture", "fields", "local_layers"),
-    [
-        ("MistralForCausalLM", {"sliding_window": 8}, 5),
-        ("MistralForCausalLM", {"sliding_window": None}, 0),
-        ("Gemma2ForCausalLM", {"sliding_window": 8}, 3),
-        ("Qwen2ForCausalLM", {"sliding_window": 8, "use_sliding_window": False, "max_window_layers": 2}, 0),
-        ("Qwen2ForCausalLM", {"sliding_window": 8, "use_sliding_window": True, "max_window_layers": 2}, 3),
-        ("Qwen2ForCausalLM", {"sliding_window": 8, "use_sliding_window": True, "max_window_layers": 9}, 0),
-    ],
-)
-def test_sliding_windows(architecture: str, fields: dict[str, Any], local_layers: int) -> None:
-    config = LLAMA | {"architectures": [architecture], "num_hidden_layers": 5} | fields
-    model = transformer(config, source="here")
-    assert model.local_layers == local_layers
-    assert model.window == (8 if fields["sliding_window"] and (local_layers or model.window) else 0)
+def test_lists_of_indices() -> None:
+    assert config(dense=[2, 0, 2]).indices("dense") == {0, 2}
+    assert config(dense=None).indices("dense") == config().indices("dense") == frozenset()
+    for value in ("02", [1.0], [-1], {"0": 1}, [True]):
+        with pytest.raises(InputError, match=r"dense is .*; expected a list of integers from 0"):
+            config(dense=value).indices("dense")
+
+
+def test_sliding_layers_are_listed_or_follow_a_rule() -> None:
+    listed = config(num_hidden_layers=2, layer_types=["full_attention", "sliding_attention"])
+    assert listed.sliding_layers(lambda index: index == 0) == (False, True)
+    assert config(num_hidden_layers=3).sliding_layers(lambda index: index == 0) == (True, False, False)
+    for value in ("full_attention", [], ["full_attention"], ["full_attention", "mamba"], [["full_attention"], 1]):
+        with pytest.raises(
+            InputError, match=r"layer_types is .*; expected 2 times sliding_attention or full_attention"
+        ):
+            config(num_hidden_layers=2, layer_types=value).sliding_layers(lambda _: False)
+
+
+def test_nested_fields_are_named_with_their_object() -> None:
+    with pytest.raises(InputError, match="here: text_config: field 'width' is missing"):
+        config(text_config={}).nested("text_config").size("width")
+    with pytest.raises(InputError, match="here: text_config is None; expected an object"):
+        config().nested("text_config")
+
+
+def test_defaults_yield_to_values() -> None:
+    filled = config(a=1).defaulting(a=2, b=3)
+    assert (filled.size("a"), filled.size("b")) == (1, 3)
+
+
+def test_errors_show_the_beginning_of_long_values() -> None:
+    with pytest.raises(InputError) as caught:
+        config(width="9" * 10**6).size("width")
+    assert len(str(caught.value)) < 200
+
+
+@given(JSON)
+def test_whatever_the_value_errors_are_input_errors(value: object) -> None:
+    fields = config(x=value, whole=12, num_hidden_layers=2, layer_types=value)
+    readers = (
+        *(lambda: fields.size("x"), lambda: fields.index("x", 1), lambda: fields.layers("x")),
+        *(lambda: fields.part("x", "whole"), lambda: fields.at_most("x", "whole"), lambda: fields.flag("x", True)),
+        *(lambda: fields.number("x", 1.0), lambda: fields.fraction("x", 1.0), lambda: fields.indices("x")),
+        *(lambda: fields.nested("x"), lambda: fields.sliding_layers(lambda _: True)),
+    )
+    for reader in readers:
+        with suppress(InputError):
+            reader()
