@@ -62,7 +62,8 @@ class Config:
 
     def flag(self, name: str, default: bool) -> bool:
         """True or false."""
-        value = self.values.get(name, default)
+        value = self.values.get(name)
+        value = default if value is None else value
         if type(value) is not bool:
             raise self.error(name, "true or false")
         return value

@@ -24,7 +24,7 @@ LLAMA = {
     "num_key_value_heads": 2,
     "vocab_size": 100,
 }
-MIXTURE = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+MIXTURE = {"num_local_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
 LATENT = {
     "q_lora_rank": 24,
     "kv_lora_rank": 16,
@@ -167,6 +167,9 @@ def test_full_layers_of_command_r7b_have_no_positions() -> None:
         ("Phi3ForCausalLM", {}, 8),
         ("Phi3ForCausalLM", {"partial_rotary_factor": 0.75}, 6),
         ("GPTNeoXForCausalLM", {}, 2),
+        ("GPTNeoXForCausalLM", {"rotary_pct": 1.0}, 8),
+        ("GPTNeoXForCausalLM", {"rope_parameters": {"partial_rotary_factor": 0.5, "rope_theta": 1e4}}, 4),
+        ("Phi3ForCausalLM", {"rope_parameters": {"rope_theta": 1e4}}, 8),
         ("FalconForCausalLM", {}, 8),
     ],
 )
@@ -216,6 +219,11 @@ def test_gemma3_fills_in_what_its_multimodal_files_leave_out() -> None:
     heads = attention(model)
     assert (heads.heads, heads.kv_heads, heads.head_dim, model.vocabulary) == (8, 4, 256, 262208)
     assert windows(model).count(0) == 5
+
+
+def test_the_experts_of_qwen_go_by_two_names() -> None:
+    one = read("Qwen3MoeForCausalLM", num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32)
+    assert one == read("Qwen3MoeForCausalLM", **MIXTURE)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_parts_divide_and_are_at_most_the_whole() -> None:
 
 def test_flags_are_booleans() -> None:
     assert config(tied=False).flag("tied", True) is False
-    assert config().flag("tied", True) is True
+    assert config().flag("tied", True) is config(tied=None).flag("tied", True) is True
     with pytest.raises(InputError, match="tied is 1; expected true or false"):
         config(tied=1).flag("tied", True)
 

@@ -11,7 +11,7 @@ from hwexplore.workloads.config import Config
 from hwexplore.workloads.mlp import Mixture, Mlp
 from hwexplore.workloads.transformer import Block, Layer, Transformer
 
-__all__ = ["attention", "everywhere", "layers", "mixture", "mlp", "network", "normed", "sliding"]
+__all__ = ["attention", "everywhere", "layers", "mixture", "mlp", "network", "normed", "rotary_factor", "sliding"]
 
 
 def attention(config: Config, *, rotary_factor: float = 1.0, **more: Any) -> Attention:
@@ -28,6 +28,13 @@ def attention(config: Config, *, rotary_factor: float = 1.0, **more: Any) -> Att
         rotary=int(head_dim * rotary_factor),
         **more,
     )
+
+
+def rotary_factor(config: Config, name: str, default: float) -> float:
+    """The part of each head that is rotated: the field `name`, or, as transformers 5 writes, in `rope_parameters`."""
+    if config.has("rope_parameters"):
+        return config.nested("rope_parameters").fraction("partial_rotary_factor", default)
+    return config.fraction(name, default)
 
 
 def normed(heads: Attention) -> Attention:

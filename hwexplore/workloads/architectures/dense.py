@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hwexplore.workloads.architectures.common import attention, everywhere, layers, mlp, network, normed, sliding
+from hwexplore.workloads.architectures.common import (
+    attention,
+    everywhere,
+    layers,
+    mlp,
+    network,
+    normed,
+    rotary_factor,
+    sliding,
+)
 from hwexplore.workloads.attention import Attention
 from hwexplore.workloads.config import Config
 from hwexplore.workloads.mlp import Mlp
@@ -31,7 +40,7 @@ def mistral(config: Config) -> Transformer:
 
 def phi3(config: Config) -> Transformer:
     """Phi3ForCausalLM (Phi-3 mini and medium, Phi-4): a sliding window, if any, in every layer."""
-    heads = attention(config, rotary_factor=config.fraction("partial_rotary_factor", 1.0))
+    heads = attention(config, rotary_factor=rotary_factor(config, "partial_rotary_factor", 1.0))
     return network(config, layers(sliding(config, heads), mlp(config)))
 
 

@@ -54,10 +54,11 @@ def qwen2_moe(config: Config) -> Transformer:
 
 
 def qwen3_moe(config: Config) -> Transformer:
-    """Qwen3MoeForCausalLM: norms of queries and keys."""
+    """Qwen3MoeForCausalLM: norms of queries and keys. transformers 5 writes num_experts as num_local_experts."""
     bias = config.flag("attention_bias", False)
     heads = normed(attention(config, qkv_bias=bias, out_bias=bias))
-    return _qwen(config, heads, mixture(config, "num_experts", width="moe_intermediate_size"))
+    experts = "num_local_experts" if config.has("num_local_experts") else "num_experts"
+    return _qwen(config, heads, mixture(config, experts, width="moe_intermediate_size"))
 
 
 def _deepseek(config: Config, *, router_bias: bool) -> Transformer:

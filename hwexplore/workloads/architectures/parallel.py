@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hwexplore.workloads.architectures.common import attention, everywhere, layers, mlp, network, sliding
+from hwexplore.workloads.architectures.common import (
+    attention,
+    everywhere,
+    layers,
+    mlp,
+    network,
+    rotary_factor,
+    sliding,
+)
 from hwexplore.workloads.attention import Attention
 from hwexplore.workloads.config import Config
 from hwexplore.workloads.mlp import Mlp
@@ -34,7 +42,8 @@ def gptj(config: Config) -> Transformer:
 def gpt_neox(config: Config) -> Transformer:
     """GPTNeoXForCausalLM (GPT-NeoX, Pythia): attention and MLP have a norm each."""
     bias = config.flag("attention_bias", True)
-    heads = attention(config, rotary_factor=config.fraction("rotary_pct", 0.25), qkv_bias=bias, out_bias=bias)
+    rotary = rotary_factor(config, "rotary_pct", 0.25)
+    heads = attention(config, rotary_factor=rotary, qkv_bias=bias, out_bias=bias)
     block: Block = "parallel_two_norms" if config.flag("use_parallel_residual", True) else "pre"
     stack = layers(everywhere(config, heads), mlp(config, gated=False, bias=True), block)
     return network(config, stack, norm_vectors=2)
@@ -42,7 +51,7 @@ def gpt_neox(config: Config) -> Transformer:
 
 def phi(config: Config) -> Transformer:
     """PhiForCausalLM (Phi-1.5, Phi-2): lm_head has a bias; optional norms of queries and keys with gain and bias."""
-    rotary = config.fraction("partial_rotary_factor", 0.5)
+    rotary = rotary_factor(config, "partial_rotary_factor", 0.5)
     heads = attention(config, rotary_factor=rotary, qkv_bias=True, out_bias=True)
     if config.flag("qk_layernorm", False):
         heads = replace(heads, qk_norm_parameters=4 * heads.head_dim)
