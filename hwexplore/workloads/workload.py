@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwexplore.errors import unknown
-from hwexplore.workloads.operators import Operator
+from hwexplore.workloads.operators import Operator, Unmodelled
 from hwexplore.workloads.policy import Operands, Policy
 
 __all__ = ["Workload"]
@@ -24,8 +24,10 @@ CONTAINER_BITS = 32
 class Workload:
     """The operators of one forward pass, identical layers folded, in the order they run.
 
-    `context` is the KV length attended in decode (the new token included) and the prompt length in prefill.
+    `context` is the KV length attended in decode (the new token included) and the prompt length in prefill; a network
+    without tokens has the phase "inference", in which `batch` counts its inputs (images) and `context` is 1.
     `parameters` are all those of the network; `active_parameters` leave out the experts that a token does not visit.
+    `policy` is the one that a quantized graph brings along, `unmodelled` what its operators leave out.
     """
 
     name: str
@@ -35,15 +37,19 @@ class Workload:
     operators: tuple[Operator, ...]
     parameters: int
     active_parameters: int
+    policy: Policy | None = None
+    unmodelled: tuple[Unmodelled, ...] = ()
 
     @property
     def setting(self) -> str:
         """Name, phase, batch and context in words."""
+        if self.phase == "inference":
+            return f"{self.name} inference, batch {self.batch}"
         return f"{self.name} {self.phase}, batch {self.batch}, context {self.context}"
 
     @property
     def tokens(self) -> int:
-        """Tokens processed by one pass: `batch` in decode, `batch * context` in prefill."""
+        """Tokens (or images) processed by one pass: `batch * context` in prefill, otherwise `batch`."""
         return self.batch * (self.context if self.phase == "prefill" else 1)
 
     @property
@@ -70,10 +76,14 @@ class Workload:
         return tuple(policy.operands(operator) for operator in self.operators)
 
     def resident_bytes(self, policy: Policy) -> float:
-        """Bytes that memory has to hold: the KV cache and all weights, at the mean width of those that a pass reads."""
+        """Bytes that memory has to hold: the KV cache and all weights, at the mean width of those that a pass reads.
+
+        Inference keeps no cache: what its attention reads is gone with the layer.
+        """
         frame = self.to_frame(policy)
         read = (frame["count"] * frame["weight_bytes"]).sum()
-        cache = (frame["count"] * frame["kv_bytes"])[frame["kind"] == "attention"].sum()
+        cached = (frame["kind"] == "attention") & (self.phase != "inference")
+        cache = (frame["count"] * frame["kv_bytes"])[cached].sum()
         return float(self.parameters * read / max(self.weight_elements, 1) + cache)
 
     def to_frame(self, policy: Policy) -> pd.DataFrame:

@@ -1,0 +1,84 @@
+"""From an ONNX file to a graph whose shapes are known, as far as they can be."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hwexplore.errors import InputError
+from hwexplore.workloads.onnx.dimensions import bind
+from hwexplore.workloads.onnx.functions import inlined
+from hwexplore.workloads.onnx.quantization import QONNX, QONNX_DOMAINS
+from hwexplore.workloads.onnx.wire import without_weights
+
+__all__ = ["MAX_NODES", "inferred", "is_qonnx", "read_model"]
+
+MAX_NODES = 200_000
+
+
+def read_model(path: Path, dims: Mapping[str, int]) -> Any:
+    """The ModelProto in `path`, without weights, its functions inlined and its open dimensions bound to `dims`.
+
+    External data is not looked at. InputError if the file is no ONNX model or leaves a dimension open.
+    """
+    onnx = _onnx(path)
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.ModelProto.FromString(_structure(path))
+    except DecodeError:
+        raise InputError(f"{path} is not an ONNX file: malformed or cut short; expected a whole ModelProto.") from None
+    if not model.graph.node:
+        raise InputError(f"{path} has no nodes; expected the graph of a network.")
+    model = inlined(model, str(path), MAX_NODES)
+    bind(model.graph, dims, str(path))
+    return model
+
+
+def inferred(model: Any, source: str) -> Any:
+    """The graph of `model` with the shapes that ONNX infers; QONNX's nodes count as what they are to shapes, identities.
+
+    InputError for a model that shape inference refuses as a whole.
+    """
+    onnx = _onnx(source)
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for node in copy.graph.node:
+        if is_qonnx(node):
+            node.domain, node.op_type = "", "Identity"
+            del node.attribute[:], node.input[1:], node.output[1:]
+    try:
+        return onnx.shape_inference.infer_shapes(copy, data_prop=True).graph
+    except Exception as error:  # the C++ library raises what it likes
+        reason = " ".join(str(error).split())
+        raise InputError(f"{source}: ONNX cannot infer its shapes: {reason:.200}") from None
+
+
+def is_qonnx(node: Any) -> bool:
+    """Whether a NodeProto is one of QONNX's quantizers."""
+    return node.domain in QONNX_DOMAINS and node.op_type in QONNX
+
+
+def _onnx(source: object) -> Any:
+    try:
+        import onnx
+        import onnx.shape_inference
+    except ImportError:
+        raise InputError(f"{source} needs the package onnx; install it with: pip install 'hwexplore[onnx]'") from None
+    return onnx
+
+
+def _structure(path: Path) -> bytes:
+    if not path.is_file():
+        reason = "it is not a file" if path.exists() else "No such file or directory"
+        raise InputError(f"{path} cannot be read: {reason}; expected an ONNX file.")
+    try:
+        with path.open("rb") as file:
+            if not path.stat().st_size:
+                raise InputError(f"{path} is empty; expected an ONNX file.")
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content, memoryview(content) as view:
+                return without_weights(view, str(path))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; expected an ONNX file.") from error
