@@ -15,7 +15,15 @@ Mark = TypeVar("Mark", bound=Hashable)
 
 
 def linear(
-    name: str, *, m: int, n: int, k: int, batch: int = 1, bias: int = 0, inputs: int | None = None, to_cache: bool = False
+    name: str,
+    *,
+    m: int,
+    n: int,
+    k: int,
+    batch: int = 1,
+    bias: int = 0,
+    inputs: int | None = None,
+    to_cache: bool = False,
 ) -> Operator:
     """`batch` products of `[m, k]` activations by `[k, n]` weights, `bias` elements added.
 
@@ -59,7 +67,7 @@ def attention(name: str, *, batch: int, m: int, n: int, k: int, inputs: int | No
 def conv(
     name: str, *, groups: int, m: int, n: int, k: int, inputs: int, outputs: int, bias: int = 0, vector_ops: int = 0
 ) -> Operator:
-    """`groups` products of `[m, k]` unfolded inputs by `[k, n]` weights; `inputs` and `outputs` are tensors' elements."""
+    """`groups` products of `[m, k]` unfolded inputs by `[k, n]` weights; tensors of `inputs` and `outputs` elements."""
     return Operator(
         name=name,
         kind="conv",
@@ -76,9 +84,7 @@ def conv(
     )
 
 
-def vector(
-    name: str, kind: Kind, shape: tuple[int, ...], *, reads: int, vector_ops: int, weights: int = 0
-) -> Operator:
+def vector(name: str, kind: Kind, shape: tuple[int, ...], *, reads: int, vector_ops: int, weights: int = 0) -> Operator:
     """Writes an array of `shape` from `reads` activations and `weights` weights."""
     *rows, columns = shape or (1,)
     return Operator(

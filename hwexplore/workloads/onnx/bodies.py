@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hwexplore.errors import InputError
-from hwexplore.workloads.onnx.tensors import Node, NotModelled, Tensor
+from hwexplore.workloads.onnx.tensors import Node, NotModelledError, Tensor
 
 __all__ = ["BODIES", "Body", "bodies_of"]
 
@@ -25,7 +25,7 @@ class Body:
     inputs: tuple[Tensor | None, ...]
 
     def model(self, outer: Any, scope: Mapping[str, Tensor]) -> Any:
-        """A ModelProto of the body alone; what it reads of the scope around it are inputs, or `outer`'s initializers."""
+        """A ModelProto of the body; what it reads of the scope around it are inputs, or initializers of `outer`."""
         from onnx import ModelProto, TensorProto
 
         model = ModelProto(ir_version=outer.ir_version, opset_import=outer.opset_import)
@@ -45,17 +45,17 @@ class Body:
         return model
 
     def repeats(self, within: Mapping[str, Tensor]) -> int:
-        """How often it runs, given the tensors `within` it; NotModelled if that is not known beforehand."""
+        """How often it runs, given the tensors `within` it; NotModelledError if that is not known beforehand."""
         if self.node.op_type == "If":
             return int(_known(self.node.tensor(0), "its condition") == (self.branch == "then_branch"))
         if self.node.op_type == "Scan":
             return self.node.tensor(len(self.inputs) - 1, rank=1).dims[0] if _scanned(self.node) else 0
         results = [value.name for value in self.graph.output]
         if len(results) < 1 or not self._goes_on(results[0], within):
-            raise NotModelled("its condition is not known")
+            raise NotModelledError("its condition is not known")
         for before, after in zip(self.inputs[2:], results[1:], strict=False):
             if before and after in within and within[after].shape != before.shape:
-                raise NotModelled("its tensors change their shapes from one iteration to the next")
+                raise NotModelledError("its tensors change their shapes from one iteration to the next")
         return int(_known(self.node.tensor(0), "its trip count"))
 
     def _goes_on(self, result: str, within: Mapping[str, Tensor]) -> bool:
@@ -63,7 +63,9 @@ class Body:
         first = self.node.optional(1)
         if first and first.value != 1:
             return False
-        sources = {node.output[0]: node.input[0] for node in self.graph.node if node.op_type == "Identity" and node.output}
+        sources = {
+            node.output[0]: node.input[0] for node in self.graph.node if node.op_type == "Identity" and node.output
+        }
         name = result
         for _ in sources:
             name = sources.get(name, name)
@@ -103,13 +105,13 @@ def _fresh(tensor: Tensor | None) -> Tensor | None:
 def _scanned(node: Node) -> int:
     """How many inputs a Scan goes through, along their first axes."""
     if any(node.attributes.get("scan_input_axes") or ()):
-        raise NotModelled("it scans along another axis than the first")
+        raise NotModelledError("it scans along another axis than the first")
     return min(node.integer("num_scan_inputs", 0), len(node.inputs))
 
 
 def _known(tensor: Tensor, what: str) -> float:
     if tensor.value is None:
-        raise NotModelled(f"{what} is not known")
+        raise NotModelledError(f"{what} is not known")
     return tensor.value
 
 

@@ -26,7 +26,9 @@ def bind(graph: Any, dims: Mapping[str, int], source: str) -> None:
             raise unknown(f"open dimension of {source}", name, names)
     missing = [name for name in names if name not in dims]
     if missing:
-        raise InputError(f"{source} leaves dimensions open: {_listed(missing)}; give each a size, as in {missing[0]}=1.")
+        raise InputError(
+            f"{source} leaves dimensions open: {_listed(missing)}; give each a size, as in {missing[0]}=1."
+        )
     for name, dim in open_dims:
         dim.dim_value = dims[name]
     for value in (*graph.value_info, *graph.output):

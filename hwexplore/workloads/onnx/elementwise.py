@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import prod
 
 from hwexplore.workloads.layers import vector
-from hwexplore.workloads.onnx.tensors import Node, NotModelled, Tensor
+from hwexplore.workloads.onnx.tensors import Node, NotModelledError, Tensor
 from hwexplore.workloads.operators import Kind, Operator
 from hwexplore.workloads.transformer import OPS_PER_ELEMENT
 
@@ -89,7 +89,7 @@ GLOBAL_POOLS = ("GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool")
 
 
 def vector_operator(node: Node) -> Operator:
-    """The operator that stands for `node`; NotModelled for operator types that are not known here."""
+    """The operator that stands for `node`; NotModelledError for operator types that are not known here."""
     kind = node.op_type
     if kind in MOVEMENTS:
         return _movement(node)
@@ -111,7 +111,7 @@ def vector_operator(node: Node) -> Operator:
         return _elementwise(node, "pooling", 1, per=node.tensor(0))
     if kind in ("Resize", "Upsample"):
         return _resize(node)
-    raise NotModelled(f"operator type {kind:.80} is not modelled")
+    raise NotModelledError(f"operator type {kind:.80} is not modelled")
 
 
 def _elementwise(node: Node, kind: Kind, ops: int, per: Tensor | None = None) -> Operator:
@@ -120,9 +120,7 @@ def _elementwise(node: Node, kind: Kind, ops: int, per: Tensor | None = None) ->
     if node.op_type == "BatchNormalization":
         weights = 2 * node.tensor(1).size
     output = node.output
-    return vector(
-        node.name, kind, output.dims, reads=reads, weights=weights, vector_ops=ops * (per or output).size
-    )
+    return vector(node.name, kind, output.dims, reads=reads, weights=weights, vector_ops=ops * (per or output).size)
 
 
 def _operands(node: Node) -> tuple[int, int]:
@@ -152,4 +150,6 @@ def _resize(node: Node) -> Operator:
     taps: Mapping[object, int] = {b"linear": 2, b"bilinear": 2, b"cubic": 4}
     axes = sum(before != after for before, after in zip(x.dims, y.dims, strict=False))
     neighbours = taps.get(node.attributes.get("mode", b"nearest"), 1) ** axes
-    return vector(node.name, "resize", y.dims, reads=x.size, vector_ops=(2 * neighbours - 1) * y.size * (neighbours > 1))
+    return vector(
+        node.name, "resize", y.dims, reads=x.size, vector_ops=(2 * neighbours - 1) * y.size * (neighbours > 1)
+    )

@@ -8,7 +8,6 @@ from pathlib import Path
 from hwexplore.errors import InputError
 from hwexplore.workloads.layers import fold
 from hwexplore.workloads.onnx.model import inferred, read_model
-from hwexplore.workloads.onnx.names import check_names
 from hwexplore.workloads.onnx.own_policy import formats_of, own_policy
 from hwexplore.workloads.onnx.walk import Walk
 from hwexplore.workloads.workload import Workload

@@ -10,8 +10,9 @@ from typing import Any
 from hwexplore.errors import InputError
 from hwexplore.workloads.onnx.dimensions import bind
 from hwexplore.workloads.onnx.functions import inlined
+from hwexplore.workloads.onnx.names import check_names
 from hwexplore.workloads.onnx.quantization import QONNX, QONNX_DOMAINS
-from hwexplore.workloads.onnx.wire import without_weights
+from hwexplore.workloads.onnx.wire import MALFORMED, without_weights
 
 __all__ = ["MAX_NODES", "inferred", "is_qonnx", "read_model"]
 
@@ -29,16 +30,17 @@ def read_model(path: Path, dims: Mapping[str, int]) -> Any:
     try:
         model = onnx.ModelProto.FromString(_structure(path))
     except DecodeError:
-        raise InputError(f"{path} is not an ONNX file: malformed or cut short; expected a whole ModelProto.") from None
+        raise InputError(f"{path} is not an ONNX file: {MALFORMED}.") from None
     if not model.graph.node:
         raise InputError(f"{path} has no nodes; expected the graph of a network.")
     model = inlined(model, str(path), MAX_NODES)
+    check_names(model.graph, str(path))
     bind(model.graph, dims, str(path))
     return model
 
 
 def inferred(model: Any, source: str) -> Any:
-    """The graph of `model` with the shapes that ONNX infers; QONNX's nodes count as what they are to shapes, identities.
+    """The graph of `model` with the shapes that ONNX infers; to shapes, QONNX's quantizers are identities.
 
     InputError for a model that shape inference refuses as a whole.
     """

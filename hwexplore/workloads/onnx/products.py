@@ -8,7 +8,7 @@ from math import prod
 
 from hwexplore.errors import InputError
 from hwexplore.workloads.layers import attention, conv, linear, vector
-from hwexplore.workloads.onnx.tensors import Node, NotModelled, Tensor
+from hwexplore.workloads.onnx.tensors import Node, NotModelledError, Tensor
 from hwexplore.workloads.operators import Operator
 from hwexplore.workloads.transformer import OPS_PER_ELEMENT
 
@@ -91,14 +91,14 @@ def _einsum(node: Node) -> Iterator[Operator]:
     text = equation.decode("ascii", "replace").replace(" ", "") if isinstance(equation, bytes) else ""
     match = re.fullmatch(r"([A-Za-z]+),([A-Za-z]+)->([A-Za-z]*)", text)
     if match is None or any(len(set(part)) < len(part) for part in match.groups()):
-        raise NotModelled("only products of two operands without repeated indices are")
+        raise NotModelledError("only products of two operands without repeated indices are")
     left, right, out = match.groups()
     a, b = node.tensor(0), node.tensor(1)
     if (len(a.dims), len(b.dims)) != (len(left), len(right)):
         raise InputError(f"{node}: equation {text:.40} does not fit {list(a.dims)} and {list(b.dims)}.")
     size = dict(zip(left, a.dims, strict=True)) | dict(zip(right, b.dims, strict=True))
     if set(left + right) - set(out) - (set(left) & set(right)):
-        raise NotModelled("an index is summed in one operand alone")
+        raise NotModelledError("an index is summed in one operand alone")
     shared = set(left) & set(right) & set(out)
     batch = prod(size[i] for i in shared)
     m, n = (prod(size[i] for i in set(side) & set(out) - shared) for side in (left, right))
@@ -125,7 +125,7 @@ def _product(
     if a.constant and not b.constant:
         a, b, m, n, b_batch = b, a, n, m, a_batch
     if min(total, k) == 0:
-        raise NotModelled("it multiplies empty matrices")
+        raise NotModelledError("it multiplies empty matrices")
     if b.constant:
         return linear(node.name, batch=b_batch, m=total // (n * b_batch), n=n, k=k, inputs=a.size, bias=added)
     return attention(node.name, batch=b_batch, m=total // (n * b_batch), n=n, k=k, inputs=a.size + added)
@@ -148,7 +148,7 @@ def _attention(node: Node) -> Iterator[Operator]:
     attended = k.dims[-2] + cached
     batch, m = images * kv_heads, rows * heads // kv_heads
     if min(batch, m, attended, width, value_width) == 0:
-        raise NotModelled("it multiplies empty matrices")
+        raise NotModelledError("it multiplies empty matrices")
     yield attention(f"{node.name}/qk", batch=batch, m=m, n=attended, k=width)
     shape = images, heads, rows, attended
     scores = prod(shape)

@@ -11,13 +11,13 @@ from hwexplore.errors import InputError
 from hwexplore.formats import Format
 from hwexplore.workloads.config import MAX_SIZE
 
-__all__ = ["Node", "NotModelled", "Tensor", "checked_shape"]
+__all__ = ["Node", "NotModelledError", "Tensor", "checked_shape"]
 
 MAX_RANK = 64
 MAX_ELEMENTS = 2**48
 
 
-class NotModelled(Exception):
+class NotModelledError(Exception):
     """Why no operator stands for a node."""
 
 

@@ -15,7 +15,7 @@ from hwexplore.workloads.onnx.model import inferred, is_qonnx
 from hwexplore.workloads.onnx.names import Names
 from hwexplore.workloads.onnx.products import PRODUCTS
 from hwexplore.workloads.onnx.quantization import QUANTIZERS, plain, quantized_format
-from hwexplore.workloads.onnx.tensors import Node, NotModelled, Tensor, checked_shape
+from hwexplore.workloads.onnx.tensors import Node, NotModelledError, Tensor, checked_shape
 from hwexplore.workloads.operators import Operator, Unmodelled
 
 __all__ = ["Row", "Walk"]
@@ -110,7 +110,7 @@ class Walk:
     def _gather(self, node: Node) -> None:
         try:
             operators = self._operators(node)
-        except NotModelled as reason:
+        except NotModelledError as reason:
             self._miss(node, str(reason))
             return
         self.rows += [
@@ -121,10 +121,10 @@ class Walk:
 
     def _operators(self, node: Node) -> list[Operator]:
         if node.domain:
-            raise NotModelled(f"{node.domain:.80} is not ONNX's own domain")
+            raise NotModelledError(f"{node.domain:.80} is not ONNX's own domain")
         for tensor in (*node.inputs, *node.outputs):
             if tensor and tensor.shape is None:
-                raise NotModelled(f"the shape of {tensor.name!r:.80} is not known")
+                raise NotModelledError(f"the shape of {tensor.name!r:.80} is not known")
         if not any(output.size for output in node.outputs):
             return []
         if node.op_type in PRODUCTS:
@@ -141,7 +141,7 @@ class Walk:
                 within = walk.graph(body.graph, shapes, scope)
                 macs = max(macs, sum(row.operator.count * row.operator.macs for row in walk.rows))
                 walks.append((walk, body.repeats(within)))
-        except NotModelled as reason:
+        except NotModelledError as reason:
             self._miss(node, str(reason), macs)
             return
         for walk, repeats in walks:

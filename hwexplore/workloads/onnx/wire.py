@@ -1,7 +1,7 @@
 """An ONNX file without its weights: what is left says everything about the graph and little of the data.
 
-Works on the wire format of protocol buffers (protobuf.dev/programming-guides/encoding) and the field numbers of onnx.proto,
-so that weights are neither read nor copied, whatever the file's size.
+Works on the wire format of protocol buffers (protobuf.dev/programming-guides/encoding) with the field numbers of
+onnx.proto, so that weights are neither read nor copied, whatever the file's size.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 from hwexplore.errors import InputError
 
-__all__ = ["without_weights"]
+__all__ = ["MALFORMED", "without_weights"]
 
 SMALL = 4096
 """Tensors of no more bytes stay: they may hold shapes, axes and bit widths."""
 MAX_STRUCTURE = 32 * 2**20
 """Bytes that may be left; the graphs of the largest networks take a few million."""
+MALFORMED = "malformed or cut short; expected a whole ModelProto"
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
@@ -44,7 +45,9 @@ def without_weights(file: memoryview, source: str) -> bytes:
     try:
         kept = _size_checked(_kept(file, MODEL), source)
     except (IndexError, RecursionError, ValueError):
-        raise InputError(f"{source} is not an ONNX file: malformed or cut short; expected a whole ModelProto.") from None
+        raise InputError(
+            f"{source} is not an ONNX file: malformed or cut short; expected a whole ModelProto."
+        ) from None
     return b"".join(kept)
 
 
@@ -82,7 +85,7 @@ def _kept(buffer: memoryview, message: Message) -> Iterator[bytes | memoryview]:
         elif wire_type in (FIXED32, FIXED64):
             at += 4 if wire_type == FIXED32 else 8
         else:
-            raise ValueError
+            raise IndexError
     if at > len(buffer):
         raise IndexError
     yield buffer[start:at]
@@ -98,7 +101,7 @@ def _varint(buffer: memoryview, at: int) -> tuple[int, int]:
         if byte < 128:
             return value, at
         if shift > 63:
-            raise ValueError
+            raise IndexError
 
 
 def _written(value: int) -> bytes:
