@@ -534,7 +534,7 @@ function showHead() {
   $("title").textContent = title;
   const number = (value) => value.toLocaleString("en");
   const facts = {
-    "batch": number(head.batch), "context": `${number(head.context)} tokens`, "network": `${new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 }).format(head.parameters)} parameters`,
+    "batch": number(head.batch), ...(head.phase === "inference" ? {} : { "context": `${number(head.context)} tokens` }), "network": `${new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 }).format(head.parameters)} parameters`,
     "technology": head.technology_description, "fidelity": head.fidelity,
     "space": `${number(head.space)} designs`,
     "evaluated": `${number(head.evaluated)}${head.complete ? ", complete" : ", interrupted: the front is that of these"}`,

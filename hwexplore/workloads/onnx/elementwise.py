@@ -124,10 +124,10 @@ def _elementwise(node: Node, kind: Kind, ops: int, per: Tensor | None = None) ->
 
 
 def _operands(node: Node) -> tuple[int, int]:
-    """Elements read of activations and of constants, each tensor once."""
+    """Elements read of activations and of weights, each tensor once."""
     tensors = {tensor.name: tensor for tensor in node.inputs if tensor}.values()
-    constants = sum(tensor.size for tensor in tensors if tensor.constant)
-    return sum(tensor.size for tensor in tensors) - constants, constants
+    activations = sum(tensor.size for tensor in tensors if not tensor.constant)
+    return activations, sum(tensor.size for tensor in tensors if tensor.is_weight)
 
 
 def _movement(node: Node) -> Operator:

@@ -52,7 +52,13 @@ def inferred(model: Any, source: str) -> Any:
             node.domain, node.op_type = "", "Identity"
             del node.attribute[:], node.input[1:], node.output[1:]
     try:
-        return onnx.shape_inference.infer_shapes(copy, data_prop=True).graph
+        try:
+            return onnx.shape_inference.infer_shapes(copy, data_prop=True).graph
+        except onnx.shape_inference.InferenceError:  # shapes in the file may be older than its dimensions
+            del copy.graph.value_info[:]
+            for value in copy.graph.output:
+                value.type.Clear()
+            return onnx.shape_inference.infer_shapes(copy, data_prop=True).graph
     except Exception as error:  # the C++ library raises what it likes
         reason = " ".join(str(error).split())
         raise InputError(f"{source}: ONNX cannot infer its shapes: {reason:.200}") from None
@@ -80,7 +86,7 @@ def _structure(path: Path) -> bytes:
         with path.open("rb") as file:
             if not path.stat().st_size:
                 raise InputError(f"{path} is empty; expected an ONNX file.")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content, memoryview(content) as view:
-                return without_weights(view, str(path))
+            content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}; expected an ONNX file.") from error
+    return without_weights(content, str(path))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hwexplore.errors import InputError
-from hwexplore.formats import Format
+from hwexplore.formats import Format, Integer
 from hwexplore.workloads.onnx.tensors import Node, Tensor
 
 __all__ = ["QONNX", "QONNX_DOMAINS", "QUANTIZERS", "float_format", "plain", "quantized_format"]
@@ -69,7 +69,8 @@ def quantized_format(node: Node) -> Format | None:
     if node.op_type == "BipolarQuant":
         return Format.parse("bipolar1" + _granularity([node.tensor(1)]))
     if node.op_type == "Trunc":
-        return Format.parse(f"int{_bits(node, 4)}")
+        signed = "u" if isinstance(x.format, Integer) and not x.format.signed else ""
+        return Format.parse(f"{signed}int{_bits(node, 4)}")
     if node.op_type in QONNX:
         return _qonnx(node)
     scales = [parameter for parameter in (node.optional(1), node.optional(2)) if parameter]
@@ -107,4 +108,4 @@ def _scaled(type_: str, parameters: list[Tensor], block: int) -> Format:
 
 def _granularity(parameters: list[Tensor]) -> str:
     """A scale of several elements belongs to the channels."""
-    return "_channel" if any(parameter.size > 1 for parameter in parameters) else ""
+    return "_channel" if any(parameter.shape and parameter.size > 1 for parameter in parameters) else ""

@@ -37,6 +37,11 @@ class Tensor:
     value: float | None = None
 
     @property
+    def is_weight(self) -> bool:
+        """Whether it is a constant that the network has learnt, as far as its type tells: no shape, axis or mask."""
+        return self.constant and self.type not in ("INT64", "BOOL", "STRING", "UNDEFINED")
+
+    @property
     def size(self) -> int:
         """Number of elements."""
         return prod(self.dims)

@@ -23,7 +23,6 @@ __all__ = ["Row", "Walk"]
 STANDARD = ("", "ai.onnx")
 KEEPS_FORMAT = (*VIEWS, "Concat", "MaxPool", "Relu", "Slice", "Split", "Transpose")
 """What gives its first input's values, or some of them, the format that they have."""
-NOT_TRAINED = ("INT64", "BOOL", "STRING", "UNDEFINED")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +95,7 @@ class Walk:
         """Gather what stands for `node`; its outputs, with what follows for them from the inputs."""
         read = [tensor for tensor in node.inputs if tensor]
         if qonnx or (node.op_type in QUANTIZERS and not node.domain):
-            quantized, *others = node.outputs or [node.tensor(0)]
-            found = replace(quantized, format=quantized_format(node), constant=node.tensor(0).constant)
-            return found, *others
+            return self._quantized(node)
         if node.op_type == "Constant" and not node.domain:
             return tuple(constant_of(output.name, node.attributes) for output in node.outputs)
         constant = node.op_type in ("Shape", "Size") or (bool(read) and all(tensor.constant for tensor in read))
@@ -106,6 +103,14 @@ class Walk:
         if node.domain or not (constant or node.op_type in VIEWS):
             self._gather(plain(node))
         return tuple(replace(output, constant=constant, format=kept) for output in node.outputs)
+
+    def _quantized(self, node: Node) -> tuple[Tensor, ...]:
+        """The outputs of a quantizer, of which the first is its input in another format."""
+        format, constant = quantized_format(node), node.tensor(0).constant
+        return tuple(
+            output if index else replace(output, format=format, constant=constant)
+            for index, output in enumerate(node.outputs)
+        )
 
     def _gather(self, node: Node) -> None:
         try:
@@ -117,7 +122,7 @@ class Walk:
             Row(operator=replace(operator, name=self.names.unique(operator.name)), node=node) for operator in operators
         ]
         trained = node.inputs[1:3] if node.op_type == "BatchNormalization" else node.inputs
-        self.weights |= {t.name: t.size for t in trained if t and t.constant and t.type not in NOT_TRAINED}
+        self.weights |= {tensor.name: tensor.size for tensor in trained if tensor and tensor.is_weight}
 
     def _operators(self, node: Node) -> list[Operator]:
         if node.domain:
