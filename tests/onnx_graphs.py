@@ -42,7 +42,8 @@ def node(op_type: str, inputs: str, outputs: str, **attributes: Any) -> Any:
 
 def graph(nodes: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[str], initializers: Sequence[Any] = ()) -> Any:
     """A GraphProto whose outputs have no declared shapes."""
-    return helper.make_graph(nodes, "graph", inputs, [tensor(name, None) for name in outputs], initializers)
+    results = [onnx.ValueInfoProto(name=name) for name in outputs]
+    return helper.make_graph(nodes, "graph", inputs, results, initializers)
 
 
 def model(

@@ -20,7 +20,7 @@ CATALOG = {
 
 def test_names() -> None:
     assert names() == sorted(CATALOG)
-    assert len(names()) == 12
+    assert {"llama-2-7b", "resnet-50", "vit-b-16"} <= set(names())
 
 
 @pytest.mark.parametrize("name", CATALOG)
@@ -94,6 +94,33 @@ def test_unreadable_files(tmp_path: Path) -> None:
     binary.write_bytes(b"\x80\x00")
     with pytest.raises(InputError, match="not UTF-8 text at byte 0"):
         load(binary)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 200_000, "is nested too deeply"),
+        ('{"hidden_size": ' + "1" * 5000 + "}", "has a number of too many digits"),
+        (" " * (16 * 2**20 + 1), "has more than 16777216 bytes"),
+    ],
+)
+def test_hostile_json(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bomb.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        load(path)
+
+
+def test_dims_are_for_graphs() -> None:
+    with pytest.raises(InputError, match="llama-2-7b has no open dimensions; dims belong to ONNX graphs"):
+        load("llama-2-7b", dims={"batch": 1})
+    with pytest.raises(InputError, match="dimension batch is 0; expected a positive integer"):
+        load("any.onnx", dims={"batch": 0})
+
+
+def test_language_models_do_not_infer() -> None:
+    with pytest.raises(InputError, match="unknown phase 'inference'"):
+        load("llama-2-7b", phase="inference")
 
 
 def test_model_to_table_is_quick() -> None:

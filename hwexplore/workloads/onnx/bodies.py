@@ -49,7 +49,10 @@ class Body:
         if self.node.op_type == "If":
             return int(_known(self.node.tensor(0), "its condition") == (self.branch == "then_branch"))
         if self.node.op_type == "Scan":
-            return self.node.tensor(len(self.inputs) - 1, rank=1).dims[0] if _scanned(self.node) else 0
+            last = self.node.inputs[-1] if _scanned(self.node) else None
+            if not last or not last.shape:
+                raise NotModelledError("what it goes through is not known")
+            return last.shape[0]
         results = [value.name for value in self.graph.output]
         if len(results) < 1 or not self._goes_on(results[0], within):
             raise NotModelledError("its condition is not known")

@@ -10,7 +10,11 @@ __all__ = ["inlined"]
 
 
 def inlined(model: Any, source: str, most: int) -> Any:
-    """`model` without functions; InputError if they call themselves or grow the graph beyond `most` nodes."""
+    """`model` without functions; InputError if they call themselves.
+
+    Nodes of functions count for every call, and every ten inputs, outputs and attributes of a node as one more;
+    InputError for more than `most` of them.
+    """
     from onnx.inliner import inline_local_functions
 
     bodies = {(function.domain, function.name): function.node for function in model.functions}
@@ -24,12 +28,12 @@ def inlined(model: Any, source: str, most: int) -> Any:
                 raise InputError(f"{source}: function {node.op_type!r:.80} calls itself.")
             if key in bodies and key not in sizes:
                 sizes[key] = size(bodies[key], (*calls, key))
-            total += sizes.get(key, 1)
+            total += sizes.get(key, 1) + (len(node.input) + len(node.output) + len(node.attribute)) // 10
             for attribute in node.attribute:
                 for graph in (attribute.g, *attribute.graphs):
                     total += size(graph.node, calls)
-        if total > most:
-            raise InputError(f"{source} has more than {most} nodes; expected a network.")
+            if total > most:
+                raise InputError(f"{source} has more than {most} nodes; expected a network.")
         return total
 
     size(model.graph.node, ())

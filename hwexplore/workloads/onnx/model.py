@@ -16,7 +16,9 @@ from hwexplore.workloads.onnx.wire import MALFORMED, without_weights
 
 __all__ = ["MAX_NODES", "inferred", "is_qonnx", "read_model"]
 
-MAX_NODES = 200_000
+MAX_NODES = 100_000
+SHAPE_KEEPERS = ("GroupNormalization", "MeanVarianceNormalization")
+"""Standard operators without shape inference."""
 
 
 def read_model(path: Path, dims: Mapping[str, int]) -> Any:
@@ -40,28 +42,34 @@ def read_model(path: Path, dims: Mapping[str, int]) -> Any:
 
 
 def inferred(model: Any, source: str) -> Any:
-    """The graph of `model` with the shapes that ONNX infers; to shapes, QONNX's quantizers are identities.
+    """The graph of `model` with the shapes that ONNX infers; those in the file count only where it infers none.
 
+    QONNX's quantizers and what ONNX knows no shapes for, but keeps them, are identities to shapes.
     InputError for a model that shape inference refuses as a whole.
     """
     onnx = _onnx(source)
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
+    copy.ir_version = max(model.ir_version, 4)  # before, initializers had to be inputs as well
     for node in copy.graph.node:
-        if is_qonnx(node):
+        if is_qonnx(node) or (not node.domain and node.op_type in SHAPE_KEEPERS):
             node.domain, node.op_type = "", "Identity"
             del node.attribute[:], node.input[1:], node.output[1:]
+    declared = {value.name: value for value in (*model.graph.value_info, *model.graph.output)}
+    del copy.graph.value_info[:]
+    for value in copy.graph.output:
+        value.ClearField("type")
     try:
-        try:
-            return onnx.shape_inference.infer_shapes(copy, data_prop=True).graph
-        except onnx.shape_inference.InferenceError:  # shapes in the file may be older than its dimensions
-            del copy.graph.value_info[:]
-            for value in copy.graph.output:
-                value.type.Clear()
-            return onnx.shape_inference.infer_shapes(copy, data_prop=True).graph
+        graph = onnx.shape_inference.infer_shapes(copy, data_prop=True).graph
+        known = {value.name for value in (*graph.value_info, *graph.output) if value.type.tensor_type.HasField("shape")}
+        added = [declared[name] for node in copy.graph.node for name in node.output if name in declared.keys() - known]
+        if added:
+            copy.graph.value_info.extend(added)
+            graph = onnx.shape_inference.infer_shapes(copy, data_prop=True).graph
     except Exception as error:  # the C++ library raises what it likes
         reason = " ".join(str(error).split())
         raise InputError(f"{source}: ONNX cannot infer its shapes: {reason:.200}") from None
+    return graph
 
 
 def is_qonnx(node: Any) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from hwexplore.errors import InputError
+from hwexplore.workloads.onnx.tensors import check_rank
 from hwexplore.workloads.operators import Kind
 
 __all__ = ["Names", "check_names"]
@@ -31,8 +32,9 @@ def _names(graph: Any) -> Iterator[Any]:
         yield tensor.name
     for value in (*graph.input, *graph.output, *graph.value_info):
         yield value.name
-        for dim in value.type.tensor_type.shape.dim:
-            yield dim.dim_param
+        dims = value.type.tensor_type.shape.dim
+        check_rank(value.name, len(dims))
+        yield from (dim.dim_param for dim in dims)
 
 
 class Names:

@@ -11,7 +11,7 @@ from hwexplore.errors import InputError
 from hwexplore.formats import Format
 from hwexplore.workloads.config import MAX_SIZE
 
-__all__ = ["Node", "NotModelledError", "Tensor", "checked_shape"]
+__all__ = ["Node", "NotModelledError", "Tensor", "check_rank", "checked_shape"]
 
 MAX_RANK = 64
 MAX_ELEMENTS = 2**48
@@ -53,10 +53,15 @@ class Tensor:
         return self.shape
 
 
+def check_rank(name: str, rank: int) -> None:
+    """InputError if a tensor has impossibly many dimensions."""
+    if rank > MAX_RANK:
+        raise InputError(f"tensor {name!r:.80} has {rank} dimensions; expected at most {MAX_RANK}.")
+
+
 def checked_shape(name: str, dims: Sequence[int]) -> tuple[int, ...]:
     """`dims`; InputError if they are negative or impossibly large."""
-    if len(dims) > MAX_RANK:
-        raise InputError(f"tensor {name!r:.80} has {len(dims)} dimensions; expected at most {MAX_RANK}.")
+    check_rank(name, len(dims))
     for size in dims:
         if not 0 <= size <= MAX_SIZE:
             raise InputError(f"tensor {name!r:.80} has a dimension of {size}; expected 0 to 2**31 - 1.")

@@ -6,7 +6,6 @@ onnx.proto, so that weights are neither read nor copied, whatever the file's siz
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hwexplore.errors import InputError
@@ -14,81 +13,108 @@ from hwexplore.errors import InputError
 __all__ = ["MALFORMED", "without_weights"]
 
 SMALL = 4096
-"""Tensors of no more bytes stay: they may hold shapes, axes and bit widths."""
-MAX_STRUCTURE = 32 * 2**20
+"""Fields of no more bytes stay as they are: they may be shapes, axes and bit widths."""
+MAX_LIST = 2**18
+"""Bytes of an attribute's list of numbers."""
+MAX_STRUCTURE = 16 * 2**20
 """Bytes that may be left; the graphs of the largest networks take a few million."""
+MAX_FIELDS = 500_000
 MALFORMED = "malformed or cut short; expected a whole ModelProto"
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
 @dataclass(frozen=True)
 class Message:
-    """Fields of a message by number: those to descend into, and those to leave out where they are large."""
+    """Large fields of a message by number: those to descend into, those to leave out, and lists to keep."""
 
     parts: dict[int, Message] = field(default_factory=dict)
     data: frozenset[int] = frozenset()
+    lists: frozenset[int] = frozenset()
 
 
-TENSOR = Message(data=frozenset({4, 5, 6, 7, 9, 10, 11}))
-GRAPH = Message()
-ATTRIBUTE = Message({5: TENSOR, 6: GRAPH, 10: TENSOR, 11: GRAPH, 22: Message({1: TENSOR, 2: TENSOR})})
-NODE = Message({5: ATTRIBUTE}, data=frozenset({6, 9}))  # doc_string, metadata_props
-GRAPH.parts.update({1: NODE, 5: TENSOR, 15: Message({1: TENSOR, 2: TENSOR})})
-MODEL = Message({7: GRAPH, 25: Message({7: NODE})}, data=frozenset({20}))  # training_info
+TENSOR = Message(data=frozenset({4, 5, 6, 7, 9, 10, 11, 12, 13, 16}))
+SPARSE = Message({1: TENSOR, 2: TENSOR})
+GRAPH = Message(data=frozenset({10, 13, 14, 16}))
+ATTRIBUTE = Message(
+    {5: TENSOR, 6: GRAPH, 10: TENSOR, 11: GRAPH, 22: SPARSE}, data=frozenset({4, 9, 13}), lists=frozenset({7, 8})
+)
+NODE = Message({5: ATTRIBUTE}, data=frozenset({6, 9, 10}))
+GRAPH.parts.update({1: NODE, 5: TENSOR, 15: SPARSE})
+FUNCTION = Message({7: NODE}, data=frozenset({8, 11, 12, 14}))
+MODEL = Message({7: GRAPH, 25: FUNCTION}, data=frozenset({6, 14, 20, 26}))
 
 
 def without_weights(file: memoryview, source: str) -> bytes:
-    """The ModelProto in ``file`` without the data of tensors of more than ``SMALL`` bytes.
+    """The ModelProto in ``file`` without its large texts and tensors of more than ``SMALL`` bytes.
 
-    InputError if ``file`` is not a protocol buffer or more than ``MAX_STRUCTURE`` bytes are left.
+    InputError if ``file`` is not a protocol buffer or what is left is too large for the description of a network.
     """
+    stripped = Stripped(source)
     try:
-        kept = _size_checked(_kept(file, MODEL), source)
-    except (IndexError, RecursionError, ValueError):
-        raise InputError(
-            f"{source} is not an ONNX file: malformed or cut short; expected a whole ModelProto."
-        ) from None
-    return b"".join(kept)
+        return b"".join(stripped.pieces(file, MODEL))
+    except (IndexError, RecursionError):
+        raise InputError(f"{source} is not an ONNX file: {MALFORMED}.") from None
 
 
-def _size_checked(pieces: Iterator[bytes | memoryview], source: str) -> list[bytes | memoryview]:
-    kept, size = [], 0
-    for piece in pieces:
-        kept.append(piece)
-        size += len(piece)
-        if size > MAX_STRUCTURE:
-            raise InputError(f"{source} has more than {MAX_STRUCTURE} bytes besides its weights; expected a network.")
-    return kept
+@dataclass
+class Stripped:
+    """Counts what is read and kept of a file."""
+
+    source: str
+    fields: int = 0
+    size: int = 0
+
+    def pieces(self, buffer: memoryview, message: Message) -> list[bytes | memoryview]:
+        """The pieces of ``buffer`` to keep, in order."""
+        kept: list[bytes | memoryview] = []
+        start = at = 0
+        while at < len(buffer):
+            field_at = at
+            tag, at = _varint(buffer, at)
+            number, wire_type = tag >> 3, tag & 7
+            self._count(fields=1)
+            if wire_type == BYTES:
+                size, content = _varint(buffer, at)
+                at = content + size
+                if at > len(buffer):
+                    raise IndexError
+                if size > SMALL and not (number in message.lists and size <= MAX_LIST):
+                    kept += [buffer[start:field_at], *self._large(tag, buffer[content:at], message)]
+                    start = at
+            else:
+                at = _skipped(buffer, at, wire_type)
+        kept.append(buffer[start:at])
+        self._count(size=len(kept[-1]))
+        return kept
+
+    def _large(self, tag: int, content: memoryview, message: Message) -> list[bytes | memoryview]:
+        """What to keep of a large field."""
+        number = tag >> 3
+        if number in message.data:
+            return []
+        if number not in message.parts:
+            raise InputError(f"{self.source} has a field of {len(content)} bytes; expected tensors alone to be large.")
+        inner = self.pieces(content, message.parts[number])
+        return [_written(tag), _written(sum(map(len, inner))), *inner]
+
+    def _count(self, fields: int = 0, size: int = 0) -> None:
+        self.fields += fields
+        self.size += size
+        if self.fields > MAX_FIELDS or self.size > MAX_STRUCTURE:
+            raise InputError(
+                f"{self.source} has more than {MAX_FIELDS} fields or {MAX_STRUCTURE} bytes besides its weights; "
+                "expected a network."
+            )
 
 
-def _kept(buffer: memoryview, message: Message) -> Iterator[bytes | memoryview]:
-    """The pieces of ``buffer`` to keep, in order."""
-    start = at = 0
-    while at < len(buffer):
-        tag_at = at
-        tag, at = _varint(buffer, at)
-        number, wire_type = tag >> 3, tag & 7
-        if wire_type == BYTES:
-            size, content = _varint(buffer, at)
-            at = content + size
-            if at > len(buffer):
-                raise IndexError
-            if size > SMALL and (number in message.parts or number in message.data):
-                yield buffer[start:tag_at]
-                start = at
-                if number in message.parts:
-                    inner = list(_kept(buffer[content:at], message.parts[number]))
-                    yield _written(tag) + _written(sum(map(len, inner)))
-                    yield from inner
-        elif wire_type == VARINT:
-            _, at = _varint(buffer, at)
-        elif wire_type in (FIXED32, FIXED64):
-            at += 4 if wire_type == FIXED32 else 8
-        else:
-            raise IndexError
-    if at > len(buffer):
+def _skipped(buffer: memoryview, at: int, wire_type: int) -> int:
+    """Where a field of fixed or variable length that starts at ``at`` ends."""
+    if wire_type == VARINT:
+        return _varint(buffer, at)[1]
+    end = at + {FIXED32: 4, FIXED64: 8}.get(wire_type, len(buffer) + 1)
+    if end > len(buffer):
         raise IndexError
-    yield buffer[start:at]
+    return end
 
 
 def _varint(buffer: memoryview, at: int) -> tuple[int, int]:
