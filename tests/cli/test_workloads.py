@@ -89,7 +89,9 @@ def test_open_dimensions(graphs: Any, run: Run) -> None:
     facts = show(run, "model.onnx", "--dim", "batch=3", "--dim", "n=1=5")
     assert facts["operators"][0]["m"] == 15
     assert (facts["phase"], facts["batch"], facts["policy"]) == ("inference", 3, "fp16/fp16/fp16")
-    code, out, _ = run("roofline", "model.onnx", "--accelerator", "a100", "--dim", "batch=3", "--dim", "n=1=5", "--json")
+    code, out, _ = run(
+        "roofline", "model.onnx", "--accelerator", "a100", "--dim", "batch=3", "--dim", "n=1=5", "--json"
+    )
     assert (code, json.loads(out)["phase"], json.loads(out)["batch"]) == (0, "inference", 3)
 
 

@@ -53,9 +53,7 @@ def test_a_loop_of_known_length_is_its_body_so_often(tmp_path: Path) -> None:
 def test_loops_of_unknown_length_are_listed_with_the_macs_of_one_turn(
     tmp_path: Path, loop: str, inside: Any, reason: str
 ) -> None:
-    proto = model(
-        [node("Loop", loop, "y", body=inside)], {"x": [2, 8]}, initializers=[W, constant("trips", 5), NO]
-    )
+    proto = model([node("Loop", loop, "y", body=inside)], {"x": [2, 8]}, initializers=[W, constant("trips", 5), NO])
     proto.graph.input.append(tensor("n", [], INT64))
     workload = load(save(proto, tmp_path))
     assert not workload.operators
@@ -125,7 +123,8 @@ def test_functions_that_explode_or_call_themselves_are_refused(tmp_path: Path) -
         return [node(callee, "a", "m", domain="com.example"), node(callee, "m", "c", domain="com.example")]
 
     functions = [
-        helper.make_function("com.example", f"F{depth}", ["a"], ["c"], call(f"F{depth + 1}"), opset) for depth in range(40)
+        helper.make_function("com.example", f"F{depth}", ["a"], ["c"], call(f"F{depth + 1}"), opset)
+        for depth in range(40)
     ]
     functions.append(helper.make_function("com.example", "F40", ["a"], ["c"], [node("Relu", "a", "c")], opset))
     start = [node("F0", "x", "y", domain="com.example")]

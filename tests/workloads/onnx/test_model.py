@@ -57,9 +57,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
             load(secret)
 
 
-def test_without_the_package_a_sentence_says_how_to_install_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_package_a_sentence_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(InputError, match=r"needs the package onnx; install it with: pip install 'hwexplore\[onnx\]'"):
         load(save(SOUND, tmp_path))
@@ -78,7 +76,10 @@ def test_without_the_package_a_sentence_says_how_to_install_it(
         (model([node("Relu", "x", "y")], {"x": [2**30, 2**30]}), r"has 1\.15e\+18 elements; expected at most 2\*\*48"),
         (model([node("Relu", "x", "y")], {"x": [1] * 65}), "has 65 dimensions; expected at most 64"),
         (model([node("Constant", "", "y")], {"x": [1]}), "Constant 'y' has no value|cannot infer"),
-        (model([node("LRN", "x", "y", size="five")], {"x": [1, 2, 3, 4]}), "attribute size is b'five'; expected an int"),
+        (
+            model([node("LRN", "x", "y", size="five")], {"x": [1, 2, 3, 4]}),
+            "attribute size is b'five'; expected an int",
+        ),
         (model([node("Relu", "x", "y", domain="no.such")], {"x": [1]}), "cannot infer its shapes"),
     ],
 )
@@ -130,9 +131,15 @@ def test_external_data_is_never_read(tmp_path: Path) -> None:
         (lambda: _field(7, b"\x0a\x00" * 8_000_000), "more than 500000 fields"),
         (lambda: _field(7, b"\x0a\x00" * 400_000), "more than 100000 nodes"),
         (lambda: _field(7, _field(1, b"\x0a\x00" * 2000) * 1000), "more than 100000 nodes"),
-        (lambda: _field(7, _field(1, b"") + _field(11, _field(1, b"x") * 2000)), "a field of 6000 bytes; expected tensors"),
+        (
+            lambda: _field(7, _field(1, b"") + _field(11, _field(1, b"x") * 2000)),
+            "a field of 6000 bytes; expected tensors",
+        ),
         (lambda: _field(7, _field(1, _field(5, _field(8, b"\x01" * 2**19)))), "a field of 524288 bytes"),
-        (lambda: _field(7, b"".join(_field(5, _field(1, b"\x01" * 4000)) for _ in range(5000))), "16777216 bytes besides"),
+        (
+            lambda: _field(7, b"".join(_field(5, _field(1, b"\x01" * 4000)) for _ in range(5000))),
+            "16777216 bytes besides",
+        ),
     ],
 )
 def test_bombs(tmp_path: Path, content: Callable[[], bytes], message: str) -> None:

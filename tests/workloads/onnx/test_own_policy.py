@@ -15,7 +15,12 @@ FLOAT, INT32 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT32
 QONNX = {"domain": "qonnx.custom_op.general"}
 SCALES = [
     *(constant("s", 0.1, FLOAT), constant("z", 0, INT8), constant("zu", 0, UINT8), weights("channel", 8)),
-    *(weights("w", 16, 8, type=INT8), weights("k", 8, 4, 3, 3, type=INT8), weights("f", 16, 8), constant("zf", 0.0, FLOAT)),
+    *(
+        weights("w", 16, 8, type=INT8),
+        weights("k", 8, 4, 3, 3, type=INT8),
+        weights("f", 16, 8),
+        constant("zf", 0.0, FLOAT),
+    ),
 ]
 
 
@@ -57,9 +62,7 @@ def test_qdq_per_channel(tmp_path: Path) -> None:
         (onnx.TensorProto.FLOAT8E4M3FN, 0, False, False, "e4m3"),
     ],
 )
-def test_weights_alone(
-    tmp_path: Path, type: int, block: int, axis_scales: bool, zero: bool, expected: str
-) -> None:
+def test_weights_alone(tmp_path: Path, type: int, block: int, axis_scales: bool, zero: bool, expected: str) -> None:
     """Stored in few bits and computed in the activations' format."""
     shape = (4, 8) if block else (8,) if axis_scales else ()
     quantized = [weights("wq", 16, 8, type=type), weights("ws", *shape), weights("wz", *shape, type=type)]

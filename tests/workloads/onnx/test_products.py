@@ -107,9 +107,7 @@ def test_one_and_three_dimensional_convolutions(tmp_path: Path) -> None:
     ],
 )
 def test_unsound_convolutions(tmp_path: Path, op_type: str, weight: tuple[int, ...], group: int, message: str) -> None:
-    proto = model(
-        [node(op_type, "x w", "y", group=group)], {"x": [1, 4, 8, 8]}, initializers=[weights("w", *weight)]
-    )
+    proto = model([node(op_type, "x w", "y", group=group)], {"x": [1, 4, 8, 8]}, initializers=[weights("w", *weight)])
     proto.graph.output[0].type.tensor_type.shape.CopyFrom(proto.graph.input[0].type.tensor_type.shape)
     proto.graph.output[0].type.tensor_type.elem_type = 1
     with pytest.raises(InputError, match=message):
