@@ -48,7 +48,7 @@ def plot(front: Front) -> go.Figure:
             x=frame.loc[rows, x],
             y=frame.loc[rows, y],
             mode="markers",
-            name=escape(policy),
+            name=escape(str(policy)),
             text=[hover[row] for row in rows],
         )
     return figure

@@ -19,10 +19,11 @@ import time
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "fuzz"), str(TESTS.parent)]
+sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
-from mutations import damaged, damaged_config, damaged_model  # noqa: E402
-from seeds import configs, models  # noqa: E402
+from fuzz.bombs import BOMBS  # noqa: E402
+from fuzz.mutations import damaged, damaged_config, damaged_model  # noqa: E402
+from fuzz.seeds import configs, models  # noqa: E402
 
 from hwexplore.errors import InputError  # noqa: E402
 from hwexplore.workloads import Policy, Workload, load  # noqa: E402
@@ -41,7 +42,9 @@ class Inputs:
         self.texts = [json.dumps(config).encode() for config in self.configs]
 
     def __call__(self, number: int) -> tuple[str, bytes]:
-        """Name and content of a file."""
+        """Name and content of a file; the first are ``BOMBS``."""
+        if number < len(BOMBS):
+            return "fuzz.onnx", BOMBS[number][0]()
         rng = random.Random(number)
         match number % 8:
             case 0:

@@ -55,21 +55,26 @@ def inferred(model: Any, source: str) -> Any:
         if is_qonnx(node) or (not node.domain and node.op_type in SHAPE_KEEPERS):
             node.domain, node.op_type = "", "Identity"
             del node.attribute[:], node.input[1:], node.output[1:]
-    declared = {value.name: value for value in (*model.graph.value_info, *model.graph.output)}
+    declared = _shaped(model.graph)
     del copy.graph.value_info[:]
     for value in copy.graph.output:
         value.ClearField("type")
     try:
         graph = onnx.shape_inference.infer_shapes(copy, data_prop=True).graph
-        known = {value.name for value in (*graph.value_info, *graph.output) if value.type.tensor_type.HasField("shape")}
-        added = [declared[name] for node in copy.graph.node for name in node.output if name in declared.keys() - known]
+        added = declared.keys() - _shaped(graph).keys()
         if added:
-            copy.graph.value_info.extend(added)
+            copy.graph.value_info.extend(declared[name] for name in sorted(added))
             graph = onnx.shape_inference.infer_shapes(copy, data_prop=True).graph
     except Exception as error:  # the C++ library raises what it likes
         reason = " ".join(str(error).split())
         raise InputError(f"{source}: ONNX cannot infer its shapes: {reason:.200}") from None
     return graph
+
+
+def _shaped(graph: Any) -> dict[str, Any]:
+    """The ValueInfoProtos of a graph's results that have a shape, by name."""
+    values = (*graph.value_info, *graph.output)
+    return {value.name: value for value in values if value.type.tensor_type.HasField("shape")}
 
 
 def is_qonnx(node: Any) -> bool:

@@ -18,7 +18,7 @@ MAX_LIST = 2**18
 """Bytes of an attribute's list of numbers."""
 MAX_STRUCTURE = 16 * 2**20
 """Bytes that may be left; the graphs of the largest networks take a few million."""
-MAX_FIELDS = 500_000
+MAX_FIELDS = 300_000
 MALFORMED = "malformed or cut short; expected a whole ModelProto"
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -72,7 +72,9 @@ class Stripped:
             field_at = at
             tag, at = _varint(buffer, at)
             number, wire_type = tag >> 3, tag & 7
-            self._count(fields=1)
+            self.fields += 1
+            if self.fields > MAX_FIELDS:
+                raise InputError(f"{self.source} has more than {MAX_FIELDS} fields; expected a network.")
             if wire_type == BYTES:
                 size, content = _varint(buffer, at)
                 at = content + size
@@ -84,7 +86,9 @@ class Stripped:
             else:
                 at = _skipped(buffer, at, wire_type)
         kept.append(buffer[start:at])
-        self._count(size=len(kept[-1]))
+        self.size += at - start
+        if self.size > MAX_STRUCTURE:
+            raise InputError(f"{self.source} has more than {MAX_STRUCTURE} bytes besides its weights.")
         return kept
 
     def _large(self, tag: int, content: memoryview, message: Message) -> list[bytes | memoryview]:
@@ -96,15 +100,6 @@ class Stripped:
             raise InputError(f"{self.source} has a field of {len(content)} bytes; expected tensors alone to be large.")
         inner = self.pieces(content, message.parts[number])
         return [_written(tag), _written(sum(map(len, inner))), *inner]
-
-    def _count(self, fields: int = 0, size: int = 0) -> None:
-        self.fields += fields
-        self.size += size
-        if self.fields > MAX_FIELDS or self.size > MAX_STRUCTURE:
-            raise InputError(
-                f"{self.source} has more than {MAX_FIELDS} fields or {MAX_STRUCTURE} bytes besides its weights; "
-                "expected a network."
-            )
 
 
 def _skipped(buffer: memoryview, at: int, wire_type: int) -> int:

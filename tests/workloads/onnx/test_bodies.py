@@ -93,7 +93,7 @@ def test_if(tmp_path: Path) -> None:
 
 
 def test_a_missing_body_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="If node 'y' has no graph then_branch|cannot infer"):
+    with pytest.raises(InputError, match=r"If node 'y' has no graph then_branch|cannot infer"):
         read(tmp_path, [node("If", "yes", "y")], YES)
 
 

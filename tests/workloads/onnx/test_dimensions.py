@@ -37,7 +37,7 @@ def test_many_missing_ones_are_counted(tmp_path: Path) -> None:
 
 def test_unknown_ones_are_refused(tmp_path: Path) -> None:
     path = save(model(LAYER, {"x": ["batch", 8]}, initializers=W), tmp_path)
-    with pytest.raises(InputError, match="unknown open dimension of .* 'bach'; did you mean batch"):
+    with pytest.raises(InputError, match=r"unknown open dimension of .* 'bach'; did you mean batch"):
         load(path, dims={"bach": 1})
     closed = save(model(LAYER, {"x": [1, 8]}, initializers=W), tmp_path)
     with pytest.raises(InputError, match="has no open dimensions, but batch is to be 1"):
@@ -47,7 +47,7 @@ def test_unknown_ones_are_refused(tmp_path: Path) -> None:
 def test_the_batch_is_the_graphs_own(tmp_path: Path) -> None:
     path = save(model(LAYER, {"x": [4, 8]}, initializers=W), tmp_path)
     assert load(path).batch == load(path, batch=4).batch == 4
-    with pytest.raises(InputError, match="batch is 2, but .* has batches of 4"):
+    with pytest.raises(InputError, match=r"batch is 2, but .* has batches of 4"):
         load(path, batch=2)
     with pytest.raises(InputError, match="unknown phase 'training'"):
         load(path, phase="training")

@@ -6,11 +6,11 @@ import re
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fuzz.bombs import BOMBS, field
 from onnx_graphs import INT64, LIGHT, constant, model, node, onnx, save, weights
 
 from hwexplore.errors import InputError
@@ -22,10 +22,8 @@ SOUND = model([node("MatMul", "x w", "y")], {"x": [1, 8]}, initializers=[weights
 
 def sentence(content: Any, folder: Path) -> str:
     """Why a file is refused."""
-    start = time.perf_counter()
     with pytest.raises(InputError) as caught:
         load(save(content, folder))
-    assert time.perf_counter() - start < 2
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -94,24 +92,20 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
 
 def test_deep_nesting(tmp_path: Path) -> None:
     """Graphs within graphs, written by hand: too deep for protobuf, or for the wire's own reader, or sound."""
-    inner = _field(1, _field(1, b"x") + _field(2, b"a") + _field(4, b"Relu")) + _field(12, _field(1, b"a"))
+    inner = field(1, field(1, b"x") + field(2, b"a") + field(4, b"Relu")) + field(12, field(1, b"a"))
     graphs = [inner]
     for _ in range(3000):
-        branches = [_field(5, _field(1, name) + _field(6, graphs[-1]) + b"\xa0\x01\x05") for name in (b"then_branch",)]
-        branches.append(_field(5, _field(1, b"else_branch") + _field(6, inner) + b"\xa0\x01\x05"))
-        chosen = _field(1, b"yes") + _field(2, b"a") + _field(4, b"If") + b"".join(branches)
-        graphs.append(_field(1, chosen) + _field(12, _field(1, b"a")))
+        branches = [field(5, field(1, name) + field(6, graphs[-1]) + b"\xa0\x01\x05") for name in (b"then_branch",)]
+        branches.append(field(5, field(1, b"else_branch") + field(6, inner) + b"\xa0\x01\x05"))
+        chosen = field(1, b"yes") + field(2, b"a") + field(4, b"If") + b"".join(branches)
+        graphs.append(field(1, chosen) + field(12, field(1, b"a")))
     proto = model([node("Relu", "x", "a")], {"x": [1]}, ["a"], [constant("yes", 1, onnx.TensorProto.BOOL)])
     del proto.graph.node[:], proto.graph.output[:]
     rest = proto.SerializeToString()
     for depth in (40, 3000):
-        assert "malformed or cut short" in sentence(rest + _field(7, graphs[depth]), tmp_path)
-    workload = load(save(rest + _field(7, graphs[20]), tmp_path))
+        assert "malformed or cut short" in sentence(rest + field(7, graphs[depth]), tmp_path)
+    workload = load(save(rest + field(7, graphs[20]), tmp_path))
     assert [(operator.kind, operator.count) for operator in workload.operators] == [("activation", 1)]
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
 
 
 def test_external_data_is_never_read(tmp_path: Path) -> None:
@@ -125,34 +119,11 @@ def test_external_data_is_never_read(tmp_path: Path) -> None:
     assert load(save(outside, tmp_path)).parameters == 1
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (lambda: _field(7, b"\x0a\x00" * 8_000_000), "more than 500000 fields"),
-        (lambda: _field(7, b"\x0a\x00" * 400_000), "more than 100000 nodes"),
-        (lambda: _field(7, _field(1, b"\x0a\x00" * 2000) * 1000), "more than 100000 nodes"),
-        (
-            lambda: _field(7, _field(1, b"") + _field(11, _field(1, b"x") * 2000)),
-            "a field of 6000 bytes; expected tensors",
-        ),
-        (lambda: _field(7, _field(1, _field(5, _field(8, b"\x01" * 2**19)))), "a field of 524288 bytes"),
-        (
-            lambda: _field(7, b"".join(_field(5, _field(1, b"\x01" * 4000)) for _ in range(5000))),
-            "16777216 bytes besides",
-        ),
-    ],
-)
-def test_bombs(tmp_path: Path, content: Callable[[], bytes], message: str) -> None:
-    """What takes little in the file and much in memory."""
-    assert re.search(message, sentence(content(), tmp_path))
-
-
-def _varint(value: int) -> bytes:
-    out = []
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
+@pytest.mark.parametrize("number", range(len(BOMBS)))
+def test_bombs(tmp_path: Path, number: int) -> None:
+    """What takes little in the file and much in memory; the fuzzer bounds time and memory."""
+    content, message = BOMBS[number]
+    assert message in sentence(content(), tmp_path)
 
 
 def test_weights_are_neither_read_nor_kept(tmp_path: Path) -> None:
@@ -172,13 +143,13 @@ def test_weights_are_neither_read_nor_kept(tmp_path: Path) -> None:
     proto.graph.node.extend(kept)
     path = save(proto, tmp_path)
     assert path.stat().st_size > 100e6
-    tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     workload = load(path)
-    took = time.perf_counter() - start
+    assert time.process_time() - start < 1
+    tracemalloc.start()
+    load(path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert took < 1
     assert peak < 20e6
     light = load(LIGHT / "light_resnet50.onnx")
     assert (workload.operators, workload.parameters) == (light.operators, light.parameters)
