@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import hwexplore as hx
 from hwexplore.accelerator.presets import preset, roofline
 from hwexplore.errors import InputError
 from hwexplore.workloads import Policy, Workload, load
@@ -81,6 +82,17 @@ def test_runs_on_accelerators() -> None:
     table = roofline(load("resnet-50", batch=8), Policy("int8_channel", "int8", "int8"), preset("a100"))
     assert set(table.loc[table["kind"] == "conv", "format"]) == {"int8"}
     assert table["share"].sum() == pytest.approx(1)
+
+
+def test_can_be_explored(space_of: Any) -> None:
+    """Convolutions run on the array, and their formats make the error."""
+    space = space_of(policy=["int8_channel/int8/int8"])
+    row = hx.explore(space, load("resnet-18", batch=2), ["latency_s", "error"]).to_frame().iloc[0]
+    total = macs(load("resnet-18", batch=2))
+    assert row["error"] > 0
+    assert row["latency_s"] > total / (16 * 256 * 250e6)
+    assert row["tokens_per_s"] == pytest.approx(2 / row["latency_s"])
+    assert row["tops"] == pytest.approx(2e-12 * total / row["latency_s"])
 
 
 def test_phases() -> None:

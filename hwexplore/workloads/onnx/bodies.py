@@ -59,7 +59,7 @@ class Body:
         for before, after in zip(self.inputs[2:], results[1:], strict=False):
             if before and after in within and within[after].shape != before.shape:
                 raise NotModelledError("its tensors change their shapes from one iteration to the next")
-        return int(_known(self.node.tensor(0), "its trip count"))
+        return max(int(_known(self.node.tensor(0), "its trip count")), 0)
 
     def _goes_on(self, result: str, within: Mapping[str, Tensor]) -> bool:
         """Whether a Loop's condition is true at first and handed on."""
@@ -113,7 +113,7 @@ def _scanned(node: Node) -> int:
 
 
 def _known(tensor: Tensor, what: str) -> float:
-    if tensor.value is None:
+    if tensor.value is None or not tensor.value.is_integer():
         raise NotModelledError(f"{what} is not known")
     return tensor.value
 

@@ -72,9 +72,13 @@ def inferred(model: Any, source: str) -> Any:
 
 
 def _shaped(graph: Any) -> dict[str, Any]:
-    """The ValueInfoProtos of a graph's results that have a shape, by name."""
-    values = (*graph.value_info, *graph.output)
-    return {value.name: value for value in values if value.type.tensor_type.HasField("shape")}
+    """The ValueInfoProtos of a graph's results whose shapes are known, by name."""
+    kinds = [(value, value.type.tensor_type) for value in (*graph.value_info, *graph.output)]
+    return {
+        value.name: value
+        for value, kind in kinds
+        if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim)
+    }
 
 
 def is_qonnx(node: Any) -> bool:

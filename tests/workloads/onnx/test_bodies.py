@@ -37,6 +37,8 @@ def test_a_loop_of_known_length_is_its_body_so_often(tmp_path: Path) -> None:
     assert counts(workload) == {"p": 5, "after": 5}
     assert workload.operators[0].macs == 2 * 8 * 8
     assert workload.parameters == 64
+    with pytest.raises(InputError, match="computes nothing"):
+        read(tmp_path, [node("Loop", "trips - x", "y", body=SAME)], constant("trips", -1))
     with_condition = read(tmp_path, [node("Loop", "trips yes x", "y", body=SAME)], constant("trips", 5), YES)
     assert counts(with_condition) == {"p": 5, "after": 5}
 

@@ -72,3 +72,20 @@ def test_stale_shapes_in_the_file_do_not_count(tmp_path: Path) -> None:
     named = model([*LAYER, node("Relu", "y", "z")], {"x": ["batch", 8]}, outputs=["z"], initializers=W)
     named.graph.value_info.append(onnx.helper.make_tensor_value_info("y", 1, ["batch", 8]))
     assert load(save(named, tmp_path), dims={"batch": 4}).operators[1].output_elements == 32
+
+
+def test_shapes_in_the_file_count_where_none_are_inferred(tmp_path: Path) -> None:
+    """Behind a node of another domain, or one whose result depends on the data."""
+    nodes = [
+        node("Special", "x", "s", domain="com.example"),
+        node("Relu", "s", "a"),
+        node("NonZero", "a", "places"),
+        node("Transpose", "places", "y"),
+    ]
+    proto = model(nodes, {"x": ["batch", 8]})
+    for name, shape, type in (("s", ["batch", 4], 1), ("places", [2, 6], 7)):
+        proto.graph.value_info.append(onnx.helper.make_tensor_value_info(name, type, shape))
+    workload = load(save(proto, tmp_path), dims={"batch": 3})
+    assert {o.name: o.output_elements for o in workload.operators} == {"a": 12, "y": 12}
+    assert [missed.op_type for missed in workload.unmodelled] == ["com.example.Special", "NonZero"]
+    assert workload.unmodelled[0].elements == 3 * 8 + 3 * 4

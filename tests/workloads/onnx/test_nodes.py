@@ -54,7 +54,7 @@ def test_attention_with_a_cache() -> None:
 def test_unsound_pools() -> None:
     with pytest.raises(InputError, match="attribute kernel_shape is None; expected integers"):
         vector_operator(made("MaxPool", (1, 1, 4, 4)))
-    with pytest.raises(InputError, match="kernel_shape.* has a dimension of -3"):
+    with pytest.raises(InputError, match=r"kernel_shape.* has a dimension of -3"):
         vector_operator(made("MaxPool", (1, 1, 4, 4), kernel_shape=(2, -3)))
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from onnx.reference import ReferenceEvaluator
 from onnx_graphs import constant, model, node, save, weights
 
 from hwexplore.errors import InputError
@@ -31,7 +30,11 @@ def only(proto: Any, folder: Path) -> Operator:
 
 def evaluated(proto: Any, **inputs: tuple[int, ...]) -> tuple[int, ...]:
     """The shape of the first output when the model runs on ones."""
-    (output, *_) = ReferenceEvaluator(proto).run(None, {name: np.ones(s, np.float32) for name, s in inputs.items()})
+    (output, *_) = (
+        pytest.importorskip("onnx.reference")
+        .ReferenceEvaluator(proto)
+        .run(None, {name: np.ones(s, np.float32) for name, s in inputs.items()})
+    )
     return tuple(output.shape)
 
 
