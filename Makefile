@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: explore test test-all mutation lint clean
+.PHONY: explore test test-all mutation fuzz lint clean
 
 explore: .venv/installed
 	$(BIN)/hwexplore explore llama-2-7b --phase decode --technology nangate45 --out report.html
@@ -14,6 +14,9 @@ test-all: lint
 
 mutation: .venv/installed-test
 	$(BIN)/python -m hwexplore.rtl.mutation
+
+fuzz: .venv/installed-test
+	$(BIN)/python tests/fuzz/workloads.py --inputs 10000
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""``list`` and ``show`` of formats, PEs, technologies, workloads and accelerators."""
+"""``list`` and ``show`` of formats, PEs, technologies and accelerators."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from hwexplore import technology as technologies
-from hwexplore import workloads
 from hwexplore.accelerator.presets import preset, presets
 from hwexplore.cli.console import output, print_json, print_table
-from hwexplore.cli.options import Batch, Context, Phase, PolicyText, TechnologyName
+from hwexplore.cli.options import TechnologyName
 from hwexplore.formats import Format, Integer, Minifloat, catalog
 from hwexplore.pe import PE
 from hwexplore.pe.wrapper import wrapper_bill
@@ -20,7 +19,6 @@ from hwexplore.search import Space
 from hwexplore.technology import Bill, Interval
 from hwexplore.technology import device as devices
 from hwexplore.technology.bill import overlapped
-from hwexplore.workloads import Policy
 
 __all__ = ["APPS"]
 
@@ -31,10 +29,10 @@ def _app(noun: str) -> typer.Typer:
     return typer.Typer(help=f"List the {noun}, or show one.", no_args_is_help=True)
 
 
-formats, pes, nodes, networks, machines = (
-    _app(noun) for noun in ("number formats", "PE families", "technologies", "workloads", "published accelerators")
+formats, pes, nodes, machines = (
+    _app(noun) for noun in ("number formats", "PE families", "technologies", "published accelerators")
 )
-APPS = {"formats": formats, "pe": pes, "technology": nodes, "workloads": networks, "accelerators": machines}
+APPS = {"formats": formats, "pe": pes, "technology": nodes, "accelerators": machines}
 
 
 def _print(rows: list[dict[str, Any]], title: str, json: bool) -> None:
@@ -205,36 +203,6 @@ def _written_out(source: str, sources: Mapping[str, str]) -> str:
     """``source``, the name of one of ``sources`` at its start replaced by that."""
     key, colon, rest = source.partition(":")
     return sources.get(key, key) + colon + rest
-
-
-@networks.command("list")
-def list_workloads(json: Json = False) -> None:
-    """List the workloads of the catalogue. Example: hwexplore workloads list"""
-    loaded = [workloads.load(name) for name in workloads.names()]
-    _print(
-        [{"name": w.name, "parameters": w.parameters, "active": w.active_parameters} for w in loaded], "workloads", json
-    )
-
-
-@networks.command("show")
-def show_workload(
-    name: Annotated[str, typer.Argument(help="Catalogue name or a config.json.")],
-    phase: Phase = "decode",
-    batch: Batch = 1,
-    context: Context = 2048,
-    policy: PolicyText = "fp16/fp16/fp16",
-    json: Json = False,
-) -> None:
-    """Show the operators of a workload under a policy.
-
-    Example: hwexplore workloads show llama-2-7b --policy int4_g128/int8/int8
-    """
-    workload = workloads.load(name, phase=phase, batch=batch, context=context)
-    frame = workload.to_frame(Policy.parse(policy))
-    rows = [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
-    counted = f"{workload.parameters:,} parameters; a row per operator, of which there are 'count'"
-    title = f"{workload.setting}, {policy}: {counted}"
-    _print(rows, title, json)
 
 
 @machines.command("list")

@@ -12,7 +12,7 @@ from hwexplore import technology as technologies
 from hwexplore import workloads
 from hwexplore.accelerator import METRICS
 from hwexplore.cli.console import print_json, print_table
-from hwexplore.cli.options import Batch, Context, Phase, SpaceFile, TechnologyName, load_space
+from hwexplore.cli.options import Batch, Context, Dims, Phase, SpaceFile, TechnologyName, load_space, parse_dims
 from hwexplore.errors import InputError
 from hwexplore.report import describe
 from hwexplore.search import Problem, Space, read_metadata
@@ -24,10 +24,11 @@ def explain(
     design: Annotated[
         str, typer.Argument(help="Design id, or with --from 'row:N', row N (from 0) of that run's front.")
     ],
-    workload: Annotated[str, typer.Option(help="Catalogue name or a config.json.")] = "llama-2-7b",
+    workload: Annotated[str, typer.Option(help="Catalogue name or a file.")] = "llama-2-7b",
     phase: Phase = "decode",
     batch: Batch = 1,
     context: Context = 2048,
+    dim: Dims = [],  # noqa: B006
     technology: TechnologyName = "nangate45",
     space: SpaceFile = None,
     from_file: Annotated[
@@ -41,11 +42,12 @@ def explain(
     """
     front: list[int] = []
     if from_file is None:
-        network = workloads.load(workload, phase=phase, batch=batch, context=context)
+        network = workloads.load(workload, phase=phase, batch=batch, context=context, dims=parse_dims(dim))
         problem = Problem(load_space(space), network, technologies.load(technology))
     else:
         run = read_metadata(from_file)
-        network = workloads.load(run["workload"], phase=run["phase"], batch=run["batch"], context=run["context"])
+        setting = {name: run[name] for name in ("phase", "batch", "context")}
+        network = workloads.load(run["workload"], **setting, dims=run.get("dims", {}))
         problem = Problem(Space.parse(run["space"]), network, technologies.load(run["technology"]))
         front = run["front"]
     number = _number(design, front)

@@ -12,7 +12,17 @@ import typer
 from hwexplore import report, workloads
 from hwexplore.cli.console import errors, output, print_json, progress_bar
 from hwexplore.cli.front import print_front
-from hwexplore.cli.options import Batch, Context, FidelityOption, Phase, SpaceFile, TechnologyName, load_space
+from hwexplore.cli.options import (
+    Batch,
+    Context,
+    Dims,
+    FidelityOption,
+    Phase,
+    SpaceFile,
+    TechnologyName,
+    load_space,
+    parse_dims,
+)
 from hwexplore.errors import InputError
 from hwexplore.search import OBJECTIVES, DesignFile, Front
 from hwexplore.search import explore as search
@@ -21,10 +31,11 @@ __all__ = ["explore"]
 
 
 def explore(
-    workload: Annotated[str, typer.Argument(help="Catalogue name (see 'hwexplore workloads list') or a config.json.")],
+    workload: Annotated[str, typer.Argument(help="Catalogue name (see 'hwexplore workloads list') or a file.")],
     phase: Phase = "decode",
     batch: Batch = 1,
     context: Context = 2048,
+    dim: Dims = [],  # noqa: B006
     technology: TechnologyName = "nangate45",
     space: SpaceFile = None,
     objective: Annotated[list[str], typer.Option(help="Metric of the front; repeat for several.")] = list(OBJECTIVES),  # noqa: B006
@@ -41,7 +52,8 @@ def explore(
 
     Example: hwexplore explore llama-2-7b --phase decode --constraint "area_mm2 < 50" --out report.html
     """
-    network = workloads.load(workload, phase=phase, batch=batch, context=context)
+    dims = parse_dims(dim)
+    network = workloads.load(workload, phase=phase, batch=batch, context=context, dims=dims)
     designs = load_space(space)
     pages, tables = _sorted_outputs(out)
     with ExitStack() as stack:
@@ -60,9 +72,9 @@ def explore(
             jobs=jobs,
         )
         if file is not None:
-            file.close(_metadata(front, workload))
+            file.close(_metadata(front, workload, dims))
     if json:
-        print_json({**_metadata(front, workload), "designs": front.to_frame().to_dict("records")})
+        print_json({**_metadata(front, workload, dims), "designs": front.to_frame().to_dict("records")})
     else:
         print_front(front)
     for path in out if len(front) else []:
@@ -90,7 +102,7 @@ def _sorted_outputs(out: list[Path]) -> tuple[list[Path], list[Path]]:
     return pages, tables
 
 
-def _metadata(front: Front, workload: str) -> dict[str, object]:
+def _metadata(front: Front, workload: str, dims: dict[str, int]) -> dict[str, object]:
     problem = front.problem
     return {
         "space": problem.space.to_toml(),
@@ -98,6 +110,7 @@ def _metadata(front: Front, workload: str) -> dict[str, object]:
         "phase": problem.workload.phase,
         "batch": problem.workload.batch,
         "context": problem.workload.context,
+        "dims": dims,
         "technology": problem.technology.name,
         "fidelity": problem.fidelity,
         "objectives": list(front.objectives),

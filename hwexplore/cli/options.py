@@ -8,17 +8,60 @@ from typing import Annotated, Literal
 import typer
 
 from hwexplore.accelerator import Fidelity
+from hwexplore.errors import InputError
 from hwexplore.search import Space
+from hwexplore.workloads import Policy, Workload
 
-__all__ = ["Batch", "Context", "FidelityOption", "Phase", "PolicyText", "SpaceFile", "TechnologyName", "load_space"]
+__all__ = [
+    "Batch",
+    "Context",
+    "Dims",
+    "FidelityOption",
+    "OwnPolicy",
+    "Phase",
+    "SpaceFile",
+    "TechnologyName",
+    "load_policy",
+    "load_space",
+    "parse_dims",
+]
 
-Phase = Annotated[Literal["prefill", "decode"], typer.Option(help="Prompt processing or token generation.")]
-Batch = Annotated[int, typer.Option(help="Sequences processed together.")]
+Phase = Annotated[
+    Literal["prefill", "decode", "inference"],
+    typer.Option(help="Prompt processing or token generation; graphs have inference only, whatever is said."),
+]
+Batch = Annotated[int, typer.Option(help="Sequences or images processed together.")]
 Context = Annotated[int, typer.Option(help="KV length attended in decode, prompt length in prefill.")]
-PolicyText = Annotated[str, typer.Option("--policy", help="Formats of weights/activations/KV cache.")]
+Dims = Annotated[
+    list[str],
+    typer.Option("--dim", help="Size of an open dimension of an ONNX graph, as in batch=1; repeat for several."),
+]
+OwnPolicy = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        help="Formats of weights/activations/KV cache; without it a quantized graph's own, or fp16/fp16/fp16.",
+    ),
+]
 TechnologyName = Annotated[str, typer.Option(help="Process node, see 'hwexplore technology list'.")]
 SpaceFile = Annotated[Path | None, typer.Option("--space", help="TOML file with a list of values per parameter.")]
 FidelityOption = Annotated[Fidelity, typer.Option(help="Tiled model, or its roofline bound.")]
+
+
+def parse_dims(texts: list[str]) -> dict[str, int]:
+    """Sizes by name from texts as ``batch=1``; InputError for one that is not of that form."""
+    sizes = {}
+    for text in texts:
+        name, _, size = text.rpartition("=")
+        if not (name and size.isdecimal() and len(size) < 20):
+            raise InputError(f"dimension {text!r} is not of the form NAME=SIZE, as in batch=1")
+        sizes[name] = int(size)
+    return sizes
+
+
+def load_policy(text: str | None, workload: Workload) -> Policy:
+    """The policy that ``text`` spells, or else the workload's own, or else FP16."""
+    return Policy.parse(text) if text is not None else workload.policy or Policy()
 
 
 def load_space(path: Path | None) -> Space:

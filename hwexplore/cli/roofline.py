@@ -13,10 +13,9 @@ from hwexplore import workloads
 from hwexplore.accelerator.presets import preset, totals
 from hwexplore.accelerator.presets import roofline as tabulate
 from hwexplore.cli.console import output, print_json, print_table
-from hwexplore.cli.options import Batch, Context, Phase, PolicyText
+from hwexplore.cli.options import Batch, Context, Dims, OwnPolicy, Phase, load_policy, parse_dims
 from hwexplore.report.roofline import plot_roofline
 from hwexplore.report.writing import write_page
-from hwexplore.workloads import Policy
 
 __all__ = ["roofline"]
 
@@ -27,7 +26,8 @@ def roofline(
     phase: Phase = "decode",
     batch: Batch = 1,
     context: Context = 2048,
-    policy: PolicyText = "fp16/fp16/fp16",
+    dim: Dims = [],  # noqa: B006
+    policy: OwnPolicy = None,
     out: Annotated[Path | None, typer.Option(help="FILE.html for a figure.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -36,8 +36,8 @@ def roofline(
     Example: hwexplore roofline llama-2-7b --accelerator a100 --policy "int4_g128>fp16/fp16/fp16" --out roofline.html
     """
     machine = preset(accelerator)
-    network = workloads.load(workload, phase=phase, batch=batch, context=context)
-    formats = Policy.parse(policy)
+    network = workloads.load(workload, phase=phase, batch=batch, context=context, dims=parse_dims(dim))
+    formats = load_policy(policy, network)
     operators = tabulate(network, formats, machine)
     metrics = totals(operators, network.tokens)
     resident = network.resident_bytes(formats)
@@ -46,9 +46,9 @@ def roofline(
     if json:
         facts = {
             "workload": network.name,
-            "phase": phase,
-            "batch": batch,
-            "context": context,
+            "phase": network.phase,
+            "batch": network.batch,
+            "context": network.context,
             "policy": str(formats),
             "accelerator": machine.name,
             **metrics,

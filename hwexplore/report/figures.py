@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -20,7 +22,7 @@ def plot(front: Front) -> go.Figure:
     frame = front.to_frame()
     x, y = (*front.objectives, *front.objectives)[:2]
     hover = [
-        f"design {row['id']}<br>" + "<br>".join(f"{name}: {row[name]}" for name in PARAMETERS)
+        f"design {row['id']}<br>" + "<br>".join(f"{name}: {escape(str(row[name]))}" for name in PARAMETERS)
         for _, row in frame.iterrows()
     ]
     figure = go.Figure(
@@ -43,7 +45,11 @@ def plot(front: Front) -> go.Figure:
         return figure
     for policy, rows in frame.groupby("policy", sort=False).groups.items():
         figure.add_scatter(
-            x=frame.loc[rows, x], y=frame.loc[rows, y], mode="markers", name=policy, text=[hover[row] for row in rows]
+            x=frame.loc[rows, x],
+            y=frame.loc[rows, y],
+            mode="markers",
+            name=escape(str(policy)),
+            text=[hover[row] for row in rows],
         )
     return figure
 

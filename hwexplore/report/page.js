@@ -104,7 +104,7 @@ const ordered = (values) => [...new Set(values)].sort((a, b) => {
 
 function axis(name) {
   const column = COLUMN.get(name);
-  if (!column.numeric) return { type: "category", categoryorder: "array", categoryarray: ordered(rows[name]), title: { text: axisTitle(name) } };
+  if (!column.numeric) return { type: "category", categoryorder: "array", categoryarray: ordered(rows[name]).map(escapeMarkup), title: { text: axisTitle(name) } };
   const log = isLog(rows[name]);
   const decades = log ? Math.log10(Math.max(...rows[name]) / Math.min(...rows[name])) : 0;
   const prefixed = PREFIXED.has(column.unit);
@@ -193,6 +193,8 @@ function hover(row) {
 /** Plotly reads a little markup in its texts; names must not be taken for it. */
 const escapeMarkup = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
+const coordinate = (name, row) => (COLUMN.get(name).numeric ? rows[name][row] : escapeMarkup(rows[name][row]));
+
 function errorBars(name, members) {
   const of = (row) => DETAIL.get(row)?.intervals[name];
   const arm = (low) => members.map((row) => {
@@ -206,7 +208,7 @@ function errorBars(name, members) {
 function drawFront(visible) {
   const sizes = state.size ? scale(state.size).at.map((at) => 5 + 13 * at) : ALL_ROWS.map(() => 8);
   const points = (members, extra) => ({
-    type: "scatter", mode: "markers", x: members.map((row) => rows[state.x][row]), y: members.map((row) => rows[state.y][row]), customdata: members, ...extra,
+    type: "scatter", mode: "markers", x: members.map((row) => coordinate(state.x, row)), y: members.map((row) => coordinate(state.y, row)), customdata: members, ...extra,
   });
   const bars = (members, color) => Object.fromEntries([["error_x", state.x], ["error_y", state.y]]
     .filter(([, name]) => ["latency_s", "energy_j", "area_mm2"].includes(name))
@@ -534,7 +536,7 @@ function showHead() {
   $("title").textContent = title;
   const number = (value) => value.toLocaleString("en");
   const facts = {
-    "batch": number(head.batch), "context": `${number(head.context)} tokens`, "network": `${new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 }).format(head.parameters)} parameters`,
+    "batch": number(head.batch), ...(head.phase === "inference" ? {} : { "context": `${number(head.context)} tokens` }), "network": `${new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 }).format(head.parameters)} parameters`,
     "technology": head.technology_description, "fidelity": head.fidelity,
     "space": `${number(head.space)} designs`,
     "evaluated": `${number(head.evaluated)}${head.complete ? ", complete" : ", interrupted: the front is that of these"}`,

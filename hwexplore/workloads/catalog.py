@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Any
 from hwexplore.errors import InputError, unknown
 from hwexplore.workloads.architectures import transformer
 from hwexplore.workloads.config import MAX_SIZE
+from hwexplore.workloads.onnx import load_onnx
+from hwexplore.workloads.transformer import Transformer
+from hwexplore.workloads.vision import vision
 from hwexplore.workloads.workload import Workload
 
 __all__ = ["load", "names"]
@@ -26,25 +30,44 @@ def names() -> list[str]:
     return sorted(_catalog())
 
 
-def load(name_or_path: str | Path, *, phase: str = "decode", batch: int = 1, context: int = 2048) -> Workload:
-    """The workload of a catalogue model or of a Hugging Face config.json.
+def load(
+    name_or_path: str | Path,
+    *,
+    phase: str = "decode",
+    batch: int = 1,
+    context: int = 2048,
+    dims: Mapping[str, int] | None = None,
+) -> Workload:
+    """The workload of a catalogue model, of a Hugging Face config.json or of an ONNX graph.
 
-    `context` is the prompt length in prefill and the KV length attended in decode, in tokens. Raises InputError for an
-    unknown name, phase or architecture, an unreadable file, and sizes that are not positive integers.
+    `context` is the prompt length in prefill and the KV length attended in decode, in tokens. Vision networks and ONNX
+    graphs have the one phase "inference" and no context, whatever is said; an ONNX graph has its own batch, and `dims`
+    gives sizes to the dimensions that it leaves open.
+
+    Raises InputError for an unknown name, phase or architecture, an unreadable file, and sizes that are not positive
+    integers.
     """
-    if phase not in PHASES:
-        raise unknown("phase", phase, PHASES)
     batch, context = _positive("batch", batch), _positive("context", context)
+    sizes = {name: _positive(f"dimension {name}", size) for name, size in (dims or {}).items()}
+    path = Path(name_or_path)
+    if path.suffix == ".onnx":
+        return _graph(path, phase, batch, sizes)
+    if sizes:
+        raise InputError(f"{name_or_path} has no open dimensions; dims belong to ONNX graphs.")
     catalog = _catalog()
     if str(name_or_path) in catalog:
         name = str(name_or_path)
-        model = transformer(_read(catalog[name])["config"], source=name)
+        entry = _read(catalog[name])
+        if "vision" in entry:
+            _check_phase(phase, (*PHASES, "inference"))
+            return vision(name, entry["vision"], batch)
+        model = transformer(entry["config"], source=name)
     else:
-        path = Path(name_or_path)
         if not (path.suffix == ".json" or path.exists()):
             raise unknown("workload", str(name_or_path), catalog)
         name = path.resolve().parent.name if path.name == "config.json" else path.stem
-        model = transformer(_read(path), source=str(path))
+        model = _transformer(path)
+    _check_phase(phase, PHASES)
     return Workload(
         name=name,
         phase=phase,
@@ -55,6 +78,23 @@ def load(name_or_path: str | Path, *, phase: str = "decode", batch: int = 1, con
         active_parameters=model.active_parameters,
         cache_elements=model.cache_elements(batch=batch, context=context),
     )
+
+
+def _graph(path: Path, phase: str, batch: int, sizes: Mapping[str, int]) -> Workload:
+    _check_phase(phase, (*PHASES, "inference"))
+    workload = load_onnx(path, sizes)
+    if batch not in (1, workload.batch):
+        raise InputError(
+            f"batch is {batch}, but {path} has batches of {workload.batch}; expected that, or an open one."
+        )
+    return workload
+
+
+def _transformer(path: Path) -> Transformer:
+    try:
+        return transformer(_read(path), source=str(path))
+    except RecursionError:
+        raise InputError(f"{path} is nested too deeply; expected the fields of a config.json.") from None
 
 
 def _catalog() -> dict[str, Traversable]:
@@ -71,13 +111,18 @@ def _read(file: Traversable | Path) -> Any:
     if len(content) > MAX_BYTES:
         raise InputError(f"{file} has more than {MAX_BYTES} bytes; expected a config.json.")
     try:
-        return json.loads(content.decode())
-    except json.JSONDecodeError as error:
-        raise InputError(f"{file}, line {error.lineno}: {error.msg}; expected a JSON object.") from error
+        return json.loads(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InputError(f"{file} is not UTF-8 text at byte {error.start}; expected a config.json.") from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file}, line {error.lineno}: {error.msg}; expected a JSON object.") from error
     except (RecursionError, ValueError) as error:
         raise InputError(f"{file} nests too deeply or has too long a number; expected a config.json.") from error
+
+
+def _check_phase(phase: str, known: tuple[str, ...]) -> None:
+    if phase not in known:
+        raise unknown("phase", phase, known)
 
 
 def _positive(field: str, value: int) -> int:

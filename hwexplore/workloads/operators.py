@@ -5,9 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Kind", "Operator"]
+__all__ = ["Kind", "Operator", "Unmodelled"]
 
-Kind = Literal["linear", "attention", "softmax", "norm", "rotary", "activation", "residual", "embedding"]
+Kind = Literal[
+    "linear",
+    "conv",
+    "attention",
+    "softmax",
+    "norm",
+    "rotary",
+    "activation",
+    "residual",
+    "embedding",
+    "elementwise",
+    "pooling",
+    "reduction",
+    "resize",
+    "movement",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +36,17 @@ class Operator:
     - "linear": `batch` 1, `m` all tokens of the pass. For a mixture of experts `batch` is the expected number of
       experts touched and `m` the expected tokens of each: the only dimensions that may be fractions. For the absorbed
       matrices of latent attention `batch` is the number of heads.
-    - "attention": `batch` sequences times KV heads; the query heads that share a KV head ride in `m`, so K and V are
-      read once per group.
+    - "conv": the convolution as a matrix product: `batch` groups, `m` images times output positions, `n` output
+      channels of a group, `k` input channels of a group times the kernel's positions. `activation_elements` is the
+      input tensor once, not its unfolded copy. A transposed convolution has `m` images times input positions and `n`
+      output channels of a group times the kernel's positions; `vector_ops` adds up the overlaps.
+    - "attention": a product of two activations. `batch` sequences times KV heads; the query heads that share a KV head
+      ride in `m`, so K and V are read once per group.
+    - "movement" (transpose, concatenation, slicing...) reads and writes without arithmetic.
 
-    `activation_elements` are read, `output_elements` written, `kv_elements` read from the KV cache by attention and
-    written to it by the K and V projections, which have no other output. Formats are the policy's business.
+    `activation_elements` are read, `output_elements` written, `kv_elements` read from the KV cache by attention (its
+    second operand, cached or not) and written to it by the K and V projections, which have no other output. Formats
+    are the policy's business.
     """
 
     name: str
@@ -48,5 +69,19 @@ class Operator:
 
     @property
     def is_gemm(self) -> bool:
-        """Whether this is a matrix product ("linear" or "attention")."""
-        return self.kind in ("linear", "attention")
+        """Whether this is a matrix product ("linear", "conv" or "attention")."""
+        return self.kind in ("linear", "conv", "attention")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unmodelled:
+    """A node of a graph that no operator stands for, and why.
+
+    `elements` are read and written by it, `macs` what is known of its multiply-accumulates; None where nothing is.
+    """
+
+    name: str
+    op_type: str
+    reason: str
+    elements: int | None
+    macs: float | None

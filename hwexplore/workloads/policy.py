@@ -122,7 +122,7 @@ class Policy:
             raise InputError(f"policy part {base!r} lacks an operand; expected weights/activations/kv_cache.")
         partials: dict[str, dict[str, OperandFormat | Format | str]] = {}
         for override in overrides:
-            selector, _, formats = override.partition("=")
+            selector, _, formats = override.rpartition("=")
             partials[selector.strip()] = {**_split(formats, part=override)}
         return cls(**operands, overrides=partials)
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwexplore.errors import unknown
-from hwexplore.workloads.operators import Operator
+from hwexplore.workloads.operators import Operator, Unmodelled
 from hwexplore.workloads.policy import Operands, Policy
 
 __all__ = ["Workload"]
@@ -24,9 +24,11 @@ CONTAINER_BITS = 32
 class Workload:
     """The operators of one forward pass, identical layers folded, in the order they run.
 
-    `context` is the KV length attended in decode (the new token included) and the prompt length in prefill.
+    `context` is the KV length attended in decode (the new token included) and the prompt length in prefill; a network
+    without tokens has the phase "inference", in which `batch` counts its inputs (images) and `context` is 1.
     `parameters` are all those of the network; `active_parameters` leave out the experts that a token does not visit.
-    `cache_elements` are those of the KV cache that memory holds.
+    `cache_elements` are those of the KV cache that memory holds, `policy` is the one that a quantized graph brings
+    along, `unmodelled` what its operators leave out.
     """
 
     name: str
@@ -37,15 +39,19 @@ class Workload:
     parameters: int
     active_parameters: int
     cache_elements: float = 0
+    policy: Policy | None = None
+    unmodelled: tuple[Unmodelled, ...] = ()
 
     @property
     def setting(self) -> str:
         """Name, phase, batch and context in words."""
+        if self.phase == "inference":
+            return f"{self.name} inference, batch {self.batch}"
         return f"{self.name} {self.phase}, batch {self.batch}, context {self.context}"
 
     @property
     def tokens(self) -> int:
-        """Tokens processed by one pass: `batch` in decode, `batch * context` in prefill."""
+        """Tokens (or images) processed by one pass: `batch * context` in prefill, otherwise `batch`."""
         return self.batch * (self.context if self.phase == "prefill" else 1)
 
     @property

@@ -63,6 +63,12 @@ SENTENCES = {
     "pe show mac(int8,int8) --operands laplace": "laplace",
     "technology show nangate": "unknown technology 'nangate'; did you mean nangate45",
     "workloads show llama": "unknown workload 'llama'; did you mean",
+    "workloads show llama-2-7b --dim batch=1": "llama-2-7b has no open dimensions",
+    "workloads show llama-2-7b --dim batch": "dimension 'batch' is not of the form NAME=SIZE",
+    "workloads show llama-2-7b --dim batch=-1": "dimension 'batch=-1' is not of the form NAME=SIZE",
+    "workloads show llama-2-7b --json --csv": "--json and --csv exclude each other",
+    "workloads show llama-2-7b --phase inference": "unknown phase 'inference'",
+    "workloads show none.onnx": "none.onnx",
     "workloads show llama-2-7b --policy int4": "policy part 'int4' has 1 operands",
 }
 

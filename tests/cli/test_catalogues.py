@@ -5,11 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from hwexplore import technology, workloads
+from hwexplore import technology
 from hwexplore.formats import Format, catalog
 from hwexplore.pe import PE
 from hwexplore.search import Space
-from hwexplore.workloads import Policy
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -22,8 +21,6 @@ COMMANDS = {
     "technology list": technology.names(),
     "technology show nangate45": [row.name for row in technology.coefficients(technology.load("nangate45"))],
     "technology show 3nm": ["area over asap7", "energy over 5nm", "sram.area over cacti22", "dram.hbm3.uncertainty"],
-    "workloads list": workloads.names(),
-    "workloads show smollm2-135m": [operator.name for operator in workloads.load("smollm2-135m").operators],
 }
 
 
@@ -57,14 +54,6 @@ def test_pe_figures(run: Run) -> None:
     faster = json.loads(run("pe", "show", text, "--period-ps", cost.min_period_ps.mid / 1.1, "--json")[1])
     assert faster["area_um2"]["mid"] > area["mid"]
     assert sum(line["area_um2"] for line in faster["bill"]) == pytest.approx(faster["area_um2"]["mid"], abs=0.1)
-
-
-def test_workload_figures(run: Run) -> None:
-    options = ("--phase", "prefill", "--batch", 2, "--context", 16, "--policy", "int4_g128/int8/int8")
-    rows = json.loads(run("workloads", "show", "llama-2-7b", *options, "--json")[1])
-    workload = workloads.load("llama-2-7b", phase="prefill", batch=2, context=16)
-    frame = workload.to_frame(Policy.parse("int4_g128/int8/int8"))
-    assert [row["weight_bytes"] for row in rows] == frame["weight_bytes"].tolist()
 
 
 def test_scaled_technologies_are_marked(run: Run) -> None:

@@ -199,3 +199,25 @@ def test_empty_front(front: Front, browser: Browser, tmp_path: Path) -> None:
     browser.open(tmp_path / "report.html")
     assert browser.run(TITLE) == "No design"
     assert browser.problems == []
+
+
+def test_names_of_operators_are_no_markup(front: Front, browser: Browser, tmp_path: Path) -> None:
+    """Names come from files: hovers, labels and tables show them letter by letter."""
+    hostile = "<img src=x onerror=document.title='taken'><b>"
+    workload = front.problem.workload
+    operators = tuple(replace(operator, name=operator.name + hostile) for operator in workload.operators)
+    problem = replace(front.problem, workload=replace(workload, operators=operators))
+    problem.__dict__["error"] = front.problem.error
+    path = tmp_path / "report.html"
+    write_report(replace(front, problem=problem), path)
+    browser.open(path)
+    browser.wait("document.querySelectorAll('#operators tbody tr').length > 0")
+    assert browser.run("document.title") != "taken"
+    assert browser.run("document.querySelectorAll('img, #operators b, .plot b').length") == 0
+    assert hostile in browser.run("document.getElementById('operators').textContent")
+    for plot in ("roofline", "gap", "energy"):
+        texts = "JSON.stringify(document.getElementById({!r}).data.map((t) => [t.text, t.hovertext, t.labels]))"
+        drawn = browser.run(texts.format(plot))
+        assert "&lt;img src=x" in drawn
+        assert "<img" not in drawn
+    assert browser.problems == []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,3 +32,17 @@ def test_few_objectives_colour_by_policy(front: Front, objectives: tuple[str, ..
     assert figure.layout.yaxis.title.text == "error (NSR)"
     for trace in figure.data:
         np.testing.assert_array_equal(trace.x, frame.loc[frame["policy"] == trace.name, objectives[0]])
+
+
+@pytest.mark.parametrize("objectives", [("latency_s", "energy_j", "error"), ("latency_s", "error")])
+def test_names_are_no_markup(space_of: Any, objectives: tuple[str, ...]) -> None:
+    """A policy may override an operator by a name from a file; Plotly reads markup in texts and legends."""
+    hostile = "<img src=x onerror=alert(1)>"
+    workload = hx.workloads.load("smollm2-135m", context=16)
+    operators = tuple(replace(o, name=hostile) if o.name == "lm_head" else o for o in workload.operators)
+    space = space_of(policy=[f"int8_channel/int8/int8;{hostile}=int4_channel//"])
+    figure = plot(hx.explore(space, replace(workload, operators=operators), list(objectives)))
+    (trace,) = figure.data
+    texts = [*trace.text, trace.name or ""]
+    assert not any("<img" in text for text in texts)
+    assert any("&lt;img src=x onerror=alert(1)&gt;=int4_channel//" in text for text in texts)

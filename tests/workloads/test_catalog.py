@@ -13,11 +13,12 @@ from hwexplore.errors import InputError
 from hwexplore.workloads import Policy, load, names
 from hwexplore.workloads.architectures import transformer
 
-CATALOG = {
+ENTRIES = {
     file.name.removesuffix(".json"): json.loads(file.read_text(encoding="utf-8"))
     for file in files("hwexplore.models").joinpath("workloads").iterdir()
     if file.name.endswith(".json")
 }
+CATALOG = {name: entry for name, entry in ENTRIES.items() if "vision" not in entry}
 TOTALS = json.loads((Path(__file__).parents[1] / "data" / "transformers_totals.json").read_text(encoding="utf-8"))
 FAMILIES = {
     *("llama-2", "llama-3", "llama-3.1", "llama-3.2", "llama-3.3", "qwen2.5", "qwen3", "mistral", "mistral-nemo"),
@@ -39,8 +40,8 @@ def bounds(published: int | str) -> tuple[float, float]:
 
 
 def test_names() -> None:
-    assert names() == sorted(CATALOG)
-    assert len(names()) >= 60
+    assert names() == sorted(ENTRIES)
+    assert len(CATALOG) >= 60
     assert [family for family in FAMILIES if not any(name.startswith(family) for name in CATALOG)] == []
 
 
@@ -170,6 +171,18 @@ def test_unreadable_files(tmp_path: Path) -> None:
     binary.write_bytes(b"\x80\x00")
     with pytest.raises(InputError, match="not UTF-8 text at byte 0"):
         load(binary)
+
+
+def test_dims_are_for_graphs() -> None:
+    with pytest.raises(InputError, match="llama-2-7b has no open dimensions; dims belong to ONNX graphs"):
+        load("llama-2-7b", dims={"batch": 1})
+    with pytest.raises(InputError, match="dimension batch is 0; expected a positive integer"):
+        load("any.onnx", dims={"batch": 0})
+
+
+def test_language_models_do_not_infer() -> None:
+    with pytest.raises(InputError, match="unknown phase 'inference'"):
+        load("llama-2-7b", phase="inference")
 
 
 @pytest.mark.parametrize("name", ["deepseek-v3", "gemma-3-27b", "llama-3.1-405b", "mixtral-8x7b"])
