@@ -14,9 +14,8 @@ __all__ = ["configs", "models"]
 
 def configs() -> list[dict[str, Any]]:
     """The config.json of every language model of the catalogue."""
-    entries = (
-        json.loads(file.read_text("utf-8")) for file in files("hwexplore.models").joinpath("workloads").iterdir()
-    )
+    folder = files("hwexplore.models").joinpath("workloads")
+    entries = (json.loads(file.read_text("utf-8")) for file in sorted(folder.iterdir(), key=lambda file: file.name))
     return [entry["config"] for entry in entries if "config" in entry]
 
 

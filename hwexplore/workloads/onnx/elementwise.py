@@ -103,6 +103,8 @@ def vector_operator(node: Node) -> Operator:
         return _elementwise(node, "norm", NORMS[kind])
     if kind in SOFTMAXES:
         return _elementwise(node, "softmax", SOFTMAXES[kind])
+    if kind == "RotaryEmbedding":
+        return _elementwise(node, "rotary", OPS_PER_ELEMENT["rotary"])
     if kind == "LRN":  # square, add over the window, multiply, add, power, divide
         return _elementwise(node, "norm", node.integer("size", 1) + 5)
     if kind in POOLS:

@@ -14,7 +14,7 @@ from hwexplore.workloads.onnx.names import check_names
 from hwexplore.workloads.onnx.quantization import QONNX, QONNX_DOMAINS
 from hwexplore.workloads.onnx.wire import MALFORMED, without_weights
 
-__all__ = ["MAX_NODES", "inferred", "is_qonnx", "read_model"]
+__all__ = ["MAX_NODES", "inferred", "is_closed", "is_qonnx", "read_model"]
 
 MAX_NODES = 100_000
 SHAPE_KEEPERS = ("GroupNormalization", "MeanVarianceNormalization")
@@ -73,12 +73,13 @@ def inferred(model: Any, source: str) -> Any:
 
 def _shaped(graph: Any) -> dict[str, Any]:
     """The ValueInfoProtos of a graph's results whose shapes are known, by name."""
-    kinds = [(value, value.type.tensor_type) for value in (*graph.value_info, *graph.output)]
-    return {
-        value.name: value
-        for value, kind in kinds
-        if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim)
-    }
+    values = (*graph.value_info, *graph.output)
+    return {value.name: value for value in values if is_closed(value.type.tensor_type)}
+
+
+def is_closed(kind: Any) -> bool:
+    """Whether a TypeProto.Tensor has a shape without open dimensions, which some files spell -1."""
+    return kind.HasField("shape") and all(dim.HasField("dim_value") and dim.dim_value >= 0 for dim in kind.shape.dim)
 
 
 def is_qonnx(node: Any) -> bool:

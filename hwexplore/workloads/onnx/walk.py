@@ -11,7 +11,7 @@ from hwexplore.workloads.config import MAX_SIZE
 from hwexplore.workloads.onnx.attributes import attributes_of, constant_of, initializer, type_name
 from hwexplore.workloads.onnx.bodies import BODIES, bodies_of
 from hwexplore.workloads.onnx.elementwise import VIEWS, vector_operator
-from hwexplore.workloads.onnx.model import inferred, is_qonnx
+from hwexplore.workloads.onnx.model import inferred, is_closed, is_qonnx
 from hwexplore.workloads.onnx.names import Names
 from hwexplore.workloads.onnx.products import PRODUCTS
 from hwexplore.workloads.onnx.quantization import QUANTIZERS, plain, quantized_format
@@ -180,10 +180,8 @@ def _known(graph: Any) -> dict[str, Tensor]:
     found = {}
     for value in (*graph.input, *graph.output, *graph.value_info):
         kind = value.type.tensor_type
-        sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim]
-        shape = checked_shape(value.name, [size for size in sizes if size is not None])
-        whole = kind.HasField("shape") and len(shape) == len(sizes)
-        found[value.name] = Tensor(name=value.name, shape=shape if whole else None, type=type_name(kind.elem_type))
+        shape = checked_shape(value.name, [dim.dim_value for dim in kind.shape.dim]) if is_closed(kind) else None
+        found[value.name] = Tensor(name=value.name, shape=shape, type=type_name(kind.elem_type))
     return found
 
 
