@@ -33,7 +33,6 @@ def linear(
     return Operator(
         name=name,
         kind="linear",
-        count=1,
         batch=batch,
         m=m,
         n=n,
@@ -42,7 +41,6 @@ def linear(
         activation_elements=batch * m * k if inputs is None else inputs,
         kv_elements=outputs if to_cache else 0,
         output_elements=0 if to_cache else outputs,
-        vector_ops=0,
     )
 
 
@@ -51,16 +49,13 @@ def attention(name: str, *, batch: int, m: int, n: int, k: int, inputs: int | No
     return Operator(
         name=name,
         kind="attention",
-        count=1,
         batch=batch,
         m=m,
         n=n,
         k=k,
-        weight_elements=0,
         activation_elements=batch * m * k if inputs is None else inputs,
         kv_elements=batch * n * k,
         output_elements=batch * m * n,
-        vector_ops=0,
     )
 
 
@@ -71,14 +66,12 @@ def conv(
     return Operator(
         name=name,
         kind="conv",
-        count=1,
         batch=groups,
         m=m,
         n=n,
         k=k,
         weight_elements=groups * n * k + bias,
         activation_elements=inputs,
-        kv_elements=0,
         output_elements=outputs,
         vector_ops=vector_ops,
     )
@@ -90,14 +83,10 @@ def vector(name: str, kind: Kind, shape: tuple[int, ...], *, reads: int, vector_
     return Operator(
         name=name,
         kind=kind,
-        count=1,
-        batch=1,
         m=prod(rows),
         n=columns,
-        k=0,
         weight_elements=weights,
         activation_elements=reads,
-        kv_elements=0,
         output_elements=prod(shape),
         vector_ops=vector_ops,
     )

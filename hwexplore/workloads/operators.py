@@ -51,16 +51,16 @@ class Operator:
 
     name: str
     kind: Kind
-    count: int
-    batch: float
+    count: int = 1
+    batch: float = 1
     m: float
     n: int
-    k: int
-    weight_elements: float
-    activation_elements: float
-    kv_elements: float
-    output_elements: float
-    vector_ops: float
+    k: int = 0
+    weight_elements: float = 0
+    activation_elements: float = 0
+    kv_elements: float = 0
+    output_elements: float = 0
+    vector_ops: float = 0
 
     @property
     def macs(self) -> float:

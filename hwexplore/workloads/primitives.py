@@ -28,7 +28,6 @@ def linear(
     return Operator(
         name=name,
         kind="linear",
-        count=1,
         batch=batch,
         m=m if batch == 1 else m / batch,
         n=n,
@@ -37,7 +36,6 @@ def linear(
         activation_elements=m * k,
         kv_elements=m * n if to_cache else 0,
         output_elements=0 if to_cache else m * n,
-        vector_ops=0,
     )
 
 
@@ -46,16 +44,13 @@ def matmul(name: str, batch: int, m: int, n: int, k: int, *, cached: int) -> Ope
     return Operator(
         name=name,
         kind="attention",
-        count=1,
         batch=batch,
         m=m,
         n=n,
         k=k,
-        weight_elements=0,
         activation_elements=batch * m * k,
         kv_elements=cached,
         output_elements=batch * m * n,
-        vector_ops=0,
     )
 
 
@@ -74,14 +69,10 @@ def elementwise(
     return Operator(
         name=name,
         kind=kind,
-        count=1,
         batch=batch,
         m=m,
         n=n,
-        k=0,
-        weight_elements=0,
         activation_elements=operands * elements,
-        kv_elements=0,
         output_elements=elements,
         vector_ops=elements * (OPS_PER_ELEMENT[kind] if ops_per_element is None else ops_per_element),
     )
@@ -92,14 +83,9 @@ def lookup(name: str, m: int, n: int) -> Operator:
     return Operator(
         name=name,
         kind="embedding",
-        count=1,
-        batch=1,
         m=m,
         n=n,
-        k=0,
         weight_elements=m * n,
-        activation_elements=0,
-        kv_elements=0,
         output_elements=m * n,
         vector_ops=OPS_PER_ELEMENT["embedding"] * m * n,
     )
