@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -12,7 +12,7 @@ from hwexplore.search import Space
 
 __all__ = ["Batch", "Context", "FidelityOption", "Phase", "PolicyText", "SpaceFile", "TechnologyName", "load_space"]
 
-Phase = Annotated[Literal["prefill", "decode"], typer.Option(help="Prompt processing or token generation.")]
+Phase = Annotated[str, typer.Option(help="prefill, decode or a scenario, such as 'chat(512, 256)' or 'training'.")]
 Batch = Annotated[int, typer.Option(help="Sequences processed together.")]
 Context = Annotated[int, typer.Option(help="KV length attended in decode, prompt length in prefill.")]
 PolicyText = Annotated[str, typer.Option("--policy", help="Formats of weights/activations/KV cache.")]

@@ -12,11 +12,12 @@ from typing import Any
 from hwexplore.errors import InputError, unknown
 from hwexplore.workloads.architectures import transformer
 from hwexplore.workloads.config import MAX_SIZE
+from hwexplore.workloads.scenarios import parse
+from hwexplore.workloads.transformer import Transformer
 from hwexplore.workloads.workload import Workload
 
 __all__ = ["load", "names"]
 
-PHASES = ("prefill", "decode")
 MAX_BYTES = 2**20
 """The longest config.json that is read; published ones have a few thousand bytes."""
 
@@ -26,35 +27,34 @@ def names() -> list[str]:
     return sorted(_catalog())
 
 
-def load(name_or_path: str | Path, *, phase: str = "decode", batch: int = 1, context: int = 2048) -> Workload:
+def load(
+    name_or_path: str | Path, *, phase: str = "decode", batch: int = 1, context: int = 2048, per_layer: bool = False
+) -> Workload:
     """The workload of a catalogue model or of a Hugging Face config.json.
 
-    `context` is the prompt length in prefill and the KV length attended in decode, in tokens. Raises InputError for an
-    unknown name, phase or architecture, an unreadable file, and sizes that are not positive integers.
+    `phase` is "prefill", "decode" or another scenario, such as "chat(512, 256)" (see `scenarios.parse`). `context` is
+    the prompt length in prefill and the KV length attended in decode, in tokens; "chat" and "continuous" take theirs
+    from their lengths. `per_layer` gives every layer its own rows, "layers.0.q_proj".
+
+    Raises InputError for an unknown name, phase or architecture, an unreadable file, and sizes that are not positive
+    integers.
     """
-    if phase not in PHASES:
-        raise unknown("phase", phase, PHASES)
+    scenario = parse(phase, lambda draft: _model(draft)[1])
     batch, context = _positive("batch", batch), _positive("context", context)
+    name, model = _model(name_or_path)
+    return scenario.workload(model, name=name, phase=phase, batch=batch, context=context, per_layer=per_layer)
+
+
+def _model(name_or_path: str | Path) -> tuple[str, Transformer]:
+    """Name and dimensions of a catalogue model or of a config.json."""
     catalog = _catalog()
-    if str(name_or_path) in catalog:
-        name = str(name_or_path)
-        model = transformer(_read(catalog[name])["config"], source=name)
-    else:
-        path = Path(name_or_path)
-        if not (path.suffix == ".json" or path.exists()):
-            raise unknown("workload", str(name_or_path), catalog)
-        name = path.resolve().parent.name if path.name == "config.json" else path.stem
-        model = transformer(_read(path), source=str(path))
-    return Workload(
-        name=name,
-        phase=phase,
-        batch=batch,
-        context=context,
-        operators=model.operators(phase=phase, batch=batch, context=context),
-        parameters=model.parameters,
-        active_parameters=model.active_parameters,
-        cache_elements=model.cache_elements(batch=batch, context=context),
-    )
+    if (name := str(name_or_path)) in catalog:
+        return name, transformer(_read(catalog[name])["config"], source=name)
+    path = Path(name_or_path)
+    if not (path.suffix == ".json" or path.exists()):
+        raise unknown("workload", str(name_or_path), catalog)
+    name = path.resolve().parent.name if path.name == "config.json" else path.stem
+    return name, transformer(_read(path), source=str(path))
 
 
 def _catalog() -> dict[str, Traversable]:

@@ -7,12 +7,12 @@ from typing import Literal
 
 __all__ = ["Kind", "Operator"]
 
-Kind = Literal["linear", "attention", "softmax", "norm", "rotary", "activation", "residual", "embedding"]
+Kind = Literal["linear", "attention", "softmax", "norm", "rotary", "activation", "residual", "embedding", "optimizer"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operator:
-    """A GEMM or an elementwise operator; `count` identical ones (folded layers) run in a pass.
+    """A GEMM or an elementwise operator; `count` identical ones (folded layers, repeated passes) run.
 
     Dimensions, element counts and `vector_ops` are those of one such operator over its whole batch. A GEMM is `batch`
     products of `[m, k]` (tokens x reduction) by `[k, n]` (reduction x outputs); the other kinds work on `batch` arrays
@@ -30,7 +30,7 @@ class Operator:
 
     name: str
     kind: Kind
-    count: int
+    count: float
     batch: float
     m: float
     n: int
