@@ -92,12 +92,12 @@ class LatentAttention:
     elements of each query and of one key that all heads share carry the position; queries come from a latent vector
     of `query_rank` elements, or straight from the input if that is 0. The KV cache holds latent vector and shared key.
 
-    Each group of a pass runs in the way that takes fewer products. As the definition reads, which is less work in
-    prefill: k_b_proj and v_b_proj write every head's keys and values of the whole context, which attention reads like a
-    cache. Or with the two matrices absorbed into queries and outputs, which is less work in decode: `head_dim` elements
-    of each query go through k_b_proj to `kv_rank`, all heads attend the compressed cache as one multi-query group, and
-    v_b_proj takes their results to `value_dim`; qk_matmul and sv_matmul both read the latent vectors, as they are not
-    fused. Only the compressed cache has a `recent` part.
+    Prefill runs as the definition reads: k_b_proj and v_b_proj write every head's keys and values, which attention
+    reads like a cache. Decode absorbs the two matrices into queries and outputs: `head_dim` elements of each query go
+    through k_b_proj to `kv_rank`, all heads attend the compressed cache as one multi-query group, and v_b_proj takes
+    their results to `value_dim`; qk_matmul and sv_matmul both read the latent vectors, as they are not fused. New tokens
+    that attend older ones run in the way that takes fewer products, which for one or a few is the absorbed one. Only
+    the compressed cache has a `recent` part.
     """
 
     heads: int
@@ -150,7 +150,9 @@ class LatentAttention:
         yield linear("out_proj", tokens, hidden, self.heads * self.value_dim, bias=self.bias)
 
     def _absorbs(self, group: Group) -> bool:
-        """Whether the absorbed matrices take no more products per head and sequence than the definition."""
+        """Whether there are older tokens, and absorbed matrices take no more products per head than the definition."""
+        if group.queries == group.context:
+            return False
         up, pairs = self.kv_rank * (self.head_dim + self.value_dim), group.queries * group.context
         absorbed = group.queries * up + pairs * (2 * self.kv_rank + self.rotary)
         return absorbed <= group.context * up + pairs * (self.head_dim + self.rotary + self.value_dim)

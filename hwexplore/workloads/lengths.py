@@ -18,6 +18,8 @@ __all__ = ["Lengths", "fold"]
 LONGEST = 2**31 - 1
 STRATA = 4
 """Equally likely values that stand for a lognormal distribution."""
+DIGITS = 7
+"""Decimal places of a mean context, of which the rest is rounding."""
 WIDEST = 4.0
 """Largest standard deviation of a lognormal's logarithm; beyond, its mean says nothing of typical lengths."""
 LOGNORMAL = re.compile(r"lognormal\(([^,()]+),([^,()]+)\)")
@@ -84,8 +86,7 @@ def fold(contexts: Iterable[tuple[range, float]], kinks: Iterable[int]) -> Itera
         if not parts:
             continue
         total = sum(weight for _, weight in parts)
-        least = min(part[0] for part, _ in parts)
-        mean = least + sum(weight * ((part[0] - least) + (part[-1] - least)) / 2 for part, weight in parts) / total
+        mean = round(sum(weight * (part[0] + part[-1]) / 2 for part, weight in parts) / total, DIGITS)
         lower = int(mean)
         upper_share = mean - lower
         yield lower, total * (1 - upper_share)

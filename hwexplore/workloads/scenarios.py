@@ -275,7 +275,7 @@ def parse(text: str, model: Callable[[str], Transformer]) -> Scenario:
     `"decode"`, `"decode(recent=128)"`, `"chat(512, 128:1+2048:3)"`, `"continuous(lognormal(512, 1.2), 256, 2048)"`,
     `"speculative(llama-3.2-1b, gamma=4, alpha=0.8)"`, `"training"`. Raises InputError for anything else.
     """
-    call = CALL.fullmatch(text)
+    call = CALL.fullmatch(str(text))
     if not call or call[1] not in SCENARIOS:
         raise unknown("phase", text, SCENARIOS)
     name, arguments = call[1], COMMA.split(call[2]) if (call[2] or "").strip() else []

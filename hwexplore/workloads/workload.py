@@ -86,7 +86,8 @@ class Workload:
             return float(count @ frame[f"{operand}_bytes"] / max(count @ columns[f"{operand}_elements"], 1))
 
         held = self.parameters * mean_bytes(columns["count"], "weight") + self.cache_elements * mean_bytes(cached, "kv")
-        return held + float(frame.loc[frame["kind"] == "optimizer", "activation_bytes"].sum())
+        optimizer = np.where(frame["kind"] == "optimizer", columns["count"], 0)
+        return held + float(optimizer @ frame["activation_bytes"])
 
     def to_frame(self, policy: Policy) -> pd.DataFrame:
         """A row per operator: name, kind, count, batch, m, n, k, macs, vector_ops and the bytes of each tensor.
