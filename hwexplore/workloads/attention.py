@@ -69,16 +69,13 @@ class Attention:
         attended = self._attended(group.context)
         read = min(group.context, attended + group.queries - 1)
         batch, rows = group.sequences * self.kv_heads, group.queries * (self.heads // self.kv_heads)
-        parts = list(_parts(attended, read, recent))
+        scores = [elementwise("softmax", "softmax", rows, attended + self.sinks, batch=batch)]
+        if self.softcap:
+            softcap = elementwise("softcap", "activation", rows, attended, batch=batch, ops_per_element=SOFTCAP_OPS)
+            scores.insert(0, softcap)
         if recent:
             yield from _leave(group, attended - recent, 2 * self.kv_heads * self.head_dim)
-        for suffix, part, entries in parts:
-            yield matmul(f"qk_matmul{suffix}", batch, rows, part, self.head_dim, cached=batch * entries * self.head_dim)
-        if self.softcap:
-            yield elementwise("softcap", "activation", rows, attended, batch=batch, ops_per_element=SOFTCAP_OPS)
-        yield elementwise("softmax", "softmax", rows, attended + self.sinks, batch=batch)
-        for suffix, part, entries in parts:
-            yield matmul(f"sv_matmul{suffix}", batch, rows, self.head_dim, part, cached=batch * entries * self.head_dim)
+        yield from _products(batch, rows, self.head_dim, self.head_dim, _parts(attended, read, recent), scores)
 
     def _attended(self, context: int) -> int:
         return min(context, self.window) if self.window else context
@@ -95,9 +92,10 @@ class LatentAttention:
     Prefill runs as the definition reads: k_b_proj and v_b_proj write every head's keys and values, which attention
     reads like a cache. Decode absorbs the two matrices into queries and outputs: `head_dim` elements of each query go
     through k_b_proj to `kv_rank`, all heads attend the compressed cache as one multi-query group, and v_b_proj takes
-    their results to `value_dim`; qk_matmul and sv_matmul both read the latent vectors, as they are not fused. New tokens
-    that attend older ones run in the way that takes fewer products, which for one or a few is the absorbed one. Only
-    the compressed cache has a `recent` part.
+    their results to `value_dim`; qk_matmul and sv_matmul both read the latent vectors, as they are not fused.
+
+    New tokens that attend older ones run in the way that takes fewer products, which for one or a few of them is the
+    absorbed one. Only the compressed cache has a `recent` part.
     """
 
     heads: int
@@ -167,24 +165,34 @@ class LatentAttention:
 
     def _attend_absorbed(self, group: Group, recent: int) -> Iterator[Operator]:
         batch, rows, key = group.sequences, group.queries * self.heads, self.kv_rank + self.rotary
-        parts = list(_parts(group.context, group.context, recent))
+        scores = [elementwise("softmax", "softmax", rows, group.context, batch=batch)]
         if recent:
             yield from _leave(group, group.context - recent, key)
-        for suffix, part, entries in parts:
-            yield matmul(f"qk_matmul{suffix}", batch, rows, part, key, cached=batch * entries * key)
-        yield elementwise("softmax", "softmax", rows, group.context, batch=batch)
-        for suffix, part, entries in parts:
-            yield matmul(f"sv_matmul{suffix}", batch, rows, self.kv_rank, part, cached=batch * entries * self.kv_rank)
+        yield from _products(batch, rows, key, self.kv_rank, _parts(group.context, group.context, recent), scores)
 
 
-def _parts(attended: int, read: int, recent: int) -> Iterator[tuple[str, int, int]]:
+def _parts(attended: int, read: int, recent: int) -> list[tuple[str, int, int]]:
     """Of the older and of the `recent` part of the KV cache: suffix of the operators' names, entries that each query
     attends, entries that are read for all queries."""
     held = min(recent, attended)
-    if held < attended:
-        yield "", attended - held, read - held
-    if held:
-        yield "_recent", held, held if held < attended else read
+    if held == 0:
+        return [("", attended, read)]
+    if held == attended:
+        return [("_recent", attended, read)]
+    return [("", attended - held, read - held), ("_recent", held, held)]
+
+
+def _products(
+    batch: float, rows: int, key: int, value: int, parts: list[tuple[str, int, int]], scores: list[Operator]
+) -> Iterator[Operator]:
+    """Queries times keys of `key` elements, the operators on `scores`, and probabilities times values."""
+    for suffix, part, entries in parts:
+        yield matmul(f"qk_matmul{suffix}", batch, rows, part, key, cached=batch * entries * key)
+    yield from scores
+    for suffix, part, entries in parts:
+        yield matmul(f"sv_matmul{suffix}", batch, rows, value, part, cached=batch * entries * value)
+    if len(parts) > 1:
+        yield elementwise("sv_add", "residual", rows, value, batch=batch, operands=len(parts))
 
 
 def _leave(group: Group, older: int, width: int) -> Iterator[Operator]:

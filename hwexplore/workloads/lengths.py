@@ -44,7 +44,10 @@ class Lengths:
                 lengths, weights = _lognormal(float(match[1]), float(match[2])), [1.0] * STRATA
             else:
                 pairs = [part.partition(":") for part in compact.split("+")]
-                lengths, weights = [int(pair[0]) for pair in pairs], [float(pair[2] or 1) for pair in pairs]
+                lengths, weights = (
+                    [int(pair[0]) for pair in pairs],
+                    [float(weight) if colon else 1.0 for _, colon, weight in pairs],
+                )
         except ValueError:
             lengths, weights = [], []
         total = sum(weights)

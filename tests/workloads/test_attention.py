@@ -7,7 +7,7 @@ import pytest
 
 from hwexplore.workloads import Operator
 from hwexplore.workloads.attention import Attention, LatentAttention
-from hwexplore.workloads.passes import Group, Pass
+from hwexplore.workloads.passes import Pass
 
 GROUPED = Attention(heads=8, kv_heads=2, head_dim=16, rotary=16)
 LATENT = LatentAttention(heads=8, head_dim=12, rotary=4, value_dim=10, kv_rank=16, query_rank=24)
