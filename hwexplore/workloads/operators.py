@@ -19,10 +19,12 @@ class Operator:
     `[m, n]` and have `k = 0`.
 
     - "linear": `batch` 1, `m` all tokens of the pass. For a mixture of experts `batch` is the expected number of
-      experts touched and `m` the expected tokens of each: the only dimensions that may be fractions. For the absorbed
-      matrices of latent attention `batch` is the number of heads.
+      experts touched and `m` the expected tokens of each. For the absorbed matrices of latent attention `batch` is the
+      number of heads.
     - "attention": `batch` sequences times KV heads; the query heads that share a KV head ride in `m`, so K and V are
-      read once per group.
+      read once per group. Also any other product without weights, whose second operand takes the place of the KV cache.
+
+    `count`, `batch` and `m` may be fractions where they are expected values.
 
     `activation_elements` are read, `output_elements` written, `kv_elements` read from the KV cache by attention and
     written to it by the K and V projections, which have no other output. Formats are the policy's business.

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwexplore.errors import InputError
@@ -60,6 +60,7 @@ def repeated(operators: Iterable[Operator], times: float) -> list[Operator]:
     return [replace(row, count=times * row.count) for row in operators]
 
 
+@settings(max_examples=40)
 @given(NAME, BATCH, SIZE, SIZE, st.integers(0, 12))
 def test_chat_is_every_one_of_its_steps(name: str, batch: int, prompt: int, output: int, recent: int) -> None:
     model, folded = MODELS[name], scenario(f"chat({prompt}, {output}, recent={recent})", model=name, batch=batch)
@@ -95,17 +96,14 @@ def test_chat_is_the_mean_over_its_lengths() -> None:
     assert mixed == pytest.approx(work(parts))
 
 
+@settings(max_examples=40)
 @given(NAME, BATCH, SIZE, st.integers(2, 30))
 def test_continuous_batching_does_the_work_of_its_requests(name: str, batch: int, prompt: int, output: int) -> None:
     """An iteration ends batch / (output - 1) requests. With whole prompts, products are those of requests alone."""
-    macs = {
-        text: sum(row.count * row.macs for row in scenario(text, model="dense", batch=size).operators)
-        for text, size in ((f"continuous({prompt}, {output}, chunk=30)", batch), (f"chat({prompt}, {output})", 1))
-    }
-    iteration, request = macs.values()
-    assert iteration * (output - 1) == pytest.approx(batch * request)
-    workload = scenario(f"continuous({prompt}, {output}, chunk=30)", model=name, batch=batch)
-    assert workload.tokens * (output - 1) == pytest.approx(batch * output)
+    iteration = scenario(f"continuous({prompt}, {output}, chunk=30)", model=name, batch=batch)
+    request = scenario(f"chat({prompt}, {output})", model=name)
+    assert all_macs(iteration) * (output - 1) == pytest.approx(batch * all_macs(request))
+    assert iteration.tokens * (output - 1) == pytest.approx(batch * request.tokens)
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(2, 30))
