@@ -25,7 +25,7 @@ METRICS = {
 """Unit and meaning of every metric."""
 
 
-def metrics(latency_s: Array, energy_j: Array, area_mm2: Array, macs: float, tokens: int) -> dict[str, Array]:
+def metrics(latency_s: Array, energy_j: Array, area_mm2: Array, macs: float, tokens: float) -> dict[str, Array]:
     """The metrics [design] of passes that do ``macs`` multiply-accumulates for ``tokens`` tokens."""
     operations = 2e-12 * macs
     tops = operations / latency_s

@@ -129,7 +129,7 @@ def roofline(workload: Workload, policy: Policy, preset: Preset) -> pd.DataFrame
     )
 
 
-def totals(operators: pd.DataFrame, tokens: int) -> dict[str, float]:
+def totals(operators: pd.DataFrame, tokens: float) -> dict[str, float]:
     """Of a pass over the rows of ``roofline`` that processes ``tokens``: latency_s, tokens_per_s, fraction_of_peak.
 
     The last is the part of the latency that the operations take at their peaks.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -27,8 +27,10 @@ __all__ = [
 ]
 
 Phase = Annotated[
-    Literal["prefill", "decode", "inference"],
-    typer.Option(help="Prompt processing or token generation; graphs have inference only, whatever is said."),
+    str,
+    typer.Option(
+        help="prefill, decode or a scenario, such as 'chat(512, 256)' or 'training'; graphs have inference only."
+    ),
 ]
 Batch = Annotated[int, typer.Option(help="Sequences or images processed together.")]
 Context = Annotated[int, typer.Option(help="KV length attended in decode, prompt length in prefill.")]

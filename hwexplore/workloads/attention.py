@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hwexplore.workloads.operators import Operator
+from hwexplore.workloads.passes import Group, Pass
 from hwexplore.workloads.primitives import elementwise, linear, matmul
 
-__all__ = ["SOFTCAP_OPS", "Attention", "LatentAttention", "Pass"]
+__all__ = ["SOFTCAP_OPS", "Attention", "LatentAttention"]
 
 SOFTCAP_OPS = 3
 """Vector operations of `c tanh(x / c)`: a multiplication, the hyperbolic tangent and a multiplication."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pass:
-    """One forward pass: "prefill" of `context` tokens, or "decode" of one token that attends `context` entries of the
-    KV cache, its own included, for each of `batch` sequences."""
-
-    phase: str
-    batch: int
-    context: int
-
-    @property
-    def queries(self) -> int:
-        """New tokens of each sequence."""
-        return self.context if self.phase == "prefill" else 1
-
-    @property
-    def tokens(self) -> int:
-        """New tokens of all sequences."""
-        return self.batch * self.queries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,17 +59,23 @@ class Attention:
             yield elementwise("qk_norm", "norm", tokens, query + kv)
         if self.rotary:
             yield elementwise("rotary", "rotary", tokens, (self.heads + self.kv_heads) * self.rotary)
-        attended = self._attended(run.context)
-        groups, rows = run.batch * self.kv_heads, run.queries * (self.heads // self.kv_heads)
-        cached = groups * min(run.context, attended + run.queries - 1) * self.head_dim
-        yield matmul("qk_matmul", groups, rows, attended, self.head_dim, cached=cached)
-        if self.softcap:
-            yield elementwise("softcap", "activation", rows, attended, batch=groups, ops_per_element=SOFTCAP_OPS)
-        yield elementwise("softmax", "softmax", rows, attended + self.sinks, batch=groups)
-        yield matmul("sv_matmul", groups, rows, self.head_dim, attended, cached=cached)
+        for group in run.groups:
+            yield from self._attend(group, run.recent)
         if self.sub_norm:
             yield elementwise("attn_sub_norm", "norm", tokens, query)
         yield linear("out_proj", tokens, hidden, query, bias=self.out_bias)
+
+    def _attend(self, group: Group, recent: int) -> Iterator[Operator]:
+        attended = self._attended(group.context)
+        read = min(group.context, attended + group.queries - 1)
+        batch, rows = group.sequences * self.kv_heads, group.queries * (self.heads // self.kv_heads)
+        scores = [elementwise("softmax", "softmax", rows, attended + self.sinks, batch=batch)]
+        if self.softcap:
+            softcap = elementwise("softcap", "activation", rows, attended, batch=batch, ops_per_element=SOFTCAP_OPS)
+            scores.insert(0, softcap)
+        if recent:
+            yield from _leave(group, attended - recent, 2 * self.kv_heads * self.head_dim)
+        yield from _products(batch, rows, self.head_dim, self.head_dim, _parts(attended, read, recent), scores)
 
     def _attended(self, context: int) -> int:
         return min(context, self.window) if self.window else context
@@ -106,6 +93,9 @@ class LatentAttention:
     reads like a cache. Decode absorbs the two matrices into queries and outputs: `head_dim` elements of each query go
     through k_b_proj to `kv_rank`, all heads attend the compressed cache as one multi-query group, and v_b_proj takes
     their results to `value_dim`; qk_matmul and sv_matmul both read the latent vectors, as they are not fused.
+
+    New tokens that attend older ones run in the way that takes fewer products, which for one or a few of them is the
+    absorbed one. Only the compressed cache has a `recent` part.
     """
 
     heads: int
@@ -140,26 +130,74 @@ class LatentAttention:
         yield linear("kv_a_proj", tokens, self.kv_rank + self.rotary, hidden, bias=self.bias, to_cache=True)
         yield elementwise("kv_a_norm", "norm", tokens, self.kv_rank)
         yield elementwise("rotary", "rotary", tokens, (self.heads + 1) * self.rotary)
-        yield from self._absorbed(run) if run.phase == "decode" else self._expanded(run)
+        absorbed = [group for group in run.groups if self._absorbs(group)]
+        expanded = [group for group in run.groups if not self._absorbs(group)]
+        rows = self.heads * sum(group.tokens for group in absorbed)
+        if absorbed:
+            yield linear("k_b_proj", rows, self.kv_rank, self.head_dim, batch=self.heads)
+        if expanded:
+            attended = sum(group.sequences * group.context for group in expanded)
+            yield linear("k_b_proj", attended, self.heads * self.head_dim, self.kv_rank, to_cache=True)
+            yield linear("v_b_proj", attended, self.heads * self.value_dim, self.kv_rank, to_cache=True)
+        for group in absorbed:
+            yield from self._attend_absorbed(group, run.recent)
+        for group in expanded:
+            yield from self._attend_expanded(group)
+        if absorbed:
+            yield linear("v_b_proj", rows, self.value_dim, self.kv_rank, batch=self.heads)
         yield linear("out_proj", tokens, hidden, self.heads * self.value_dim, bias=self.bias)
 
-    def _expanded(self, run: Pass) -> Iterator[Operator]:
-        tokens, context, groups, key = run.tokens, run.context, run.batch * self.heads, self.head_dim + self.rotary
-        shared = run.batch * context * self.rotary
-        keys, values = groups * context * self.head_dim, groups * context * self.value_dim
-        yield linear("k_b_proj", tokens, self.heads * self.head_dim, self.kv_rank, to_cache=True)
-        yield linear("v_b_proj", tokens, self.heads * self.value_dim, self.kv_rank, to_cache=True)
-        yield matmul("qk_matmul", groups, run.queries, context, key, cached=keys + shared)
-        yield elementwise("softmax", "softmax", run.queries, context, batch=groups)
-        yield matmul("sv_matmul", groups, run.queries, self.value_dim, context, cached=values)
+    def _absorbs(self, group: Group) -> bool:
+        """Whether there are older tokens, and absorbed matrices take no more products per head than the definition."""
+        if group.queries == group.context:
+            return False
+        up, pairs = self.kv_rank * (self.head_dim + self.value_dim), group.queries * group.context
+        absorbed = group.queries * up + pairs * (2 * self.kv_rank + self.rotary)
+        return absorbed <= group.context * up + pairs * (self.head_dim + self.rotary + self.value_dim)
 
-    def _absorbed(self, run: Pass) -> Iterator[Operator]:
-        rows, latent = run.tokens * self.heads, run.batch * run.context * self.kv_rank
-        shared = run.batch * run.context * self.rotary
-        yield linear("k_b_proj", rows, self.kv_rank, self.head_dim, batch=self.heads)
-        yield matmul(
-            "qk_matmul", run.batch, self.heads, run.context, self.kv_rank + self.rotary, cached=latent + shared
-        )
-        yield elementwise("softmax", "softmax", self.heads, run.context, batch=run.batch)
-        yield matmul("sv_matmul", run.batch, self.heads, self.kv_rank, run.context, cached=latent)
-        yield linear("v_b_proj", rows, self.value_dim, self.kv_rank, batch=self.heads)
+    def _attend_expanded(self, group: Group) -> Iterator[Operator]:
+        batch, queries, context = group.sequences * self.heads, group.queries, group.context
+        shared = group.sequences * context * self.rotary
+        keys, values = batch * context * self.head_dim, batch * context * self.value_dim
+        yield matmul("qk_matmul", batch, queries, context, self.head_dim + self.rotary, cached=keys + shared)
+        yield elementwise("softmax", "softmax", queries, context, batch=batch)
+        yield matmul("sv_matmul", batch, queries, self.value_dim, context, cached=values)
+
+    def _attend_absorbed(self, group: Group, recent: int) -> Iterator[Operator]:
+        batch, rows, key = group.sequences, group.queries * self.heads, self.kv_rank + self.rotary
+        scores = [elementwise("softmax", "softmax", rows, group.context, batch=batch)]
+        if recent:
+            yield from _leave(group, group.context - recent, key)
+        yield from _products(batch, rows, key, self.kv_rank, _parts(group.context, group.context, recent), scores)
+
+
+def _parts(attended: int, read: int, recent: int) -> list[tuple[str, int, int]]:
+    """Of the older and of the `recent` part of the KV cache: suffix of the operators' names, entries that each query
+    attends, entries that are read for all queries."""
+    held = min(recent, attended)
+    if held == 0:
+        return [("", attended, read)]
+    if held == attended:
+        return [("_recent", attended, read)]
+    return [("", attended - held, read - held), ("_recent", held, held)]
+
+
+def _products(
+    batch: float, rows: int, key: int, value: int, parts: list[tuple[str, int, int]], scores: list[Operator]
+) -> Iterator[Operator]:
+    """Queries times keys of `key` elements, the operators on `scores`, and probabilities times values."""
+    for suffix, part, entries in parts:
+        yield matmul(f"qk_matmul{suffix}", batch, rows, part, key, cached=batch * entries * key)
+    yield from scores
+    for suffix, part, entries in parts:
+        yield matmul(f"sv_matmul{suffix}", batch, rows, value, part, cached=batch * entries * value)
+    if len(parts) > 1:
+        yield elementwise("sv_add", "residual", rows, value, batch=batch, operands=len(parts))
+
+
+def _leave(group: Group, older: int, width: int) -> Iterator[Operator]:
+    """The entries that as many new ones push out of the recent part are read, converted and written to the older."""
+    if older > 0:
+        entries = group.sequences * min(group.queries, older)
+        moved = elementwise("cache_convert", "activation", entries, width, ops_per_element=0)
+        yield replace(moved, kv_elements=moved.output_elements, output_elements=0)

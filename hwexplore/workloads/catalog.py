@@ -14,13 +14,15 @@ from hwexplore.errors import InputError, unknown
 from hwexplore.workloads.architectures import transformer
 from hwexplore.workloads.config import MAX_SIZE
 from hwexplore.workloads.onnx import load_onnx
+from hwexplore.workloads.scenarios import parse
 from hwexplore.workloads.transformer import Transformer
 from hwexplore.workloads.vision import vision
 from hwexplore.workloads.workload import Workload
 
 __all__ = ["load", "names"]
 
-PHASES = ("prefill", "decode")
+PHASES = ("inference", "prefill", "decode")
+"""What networks without tokens accept, all meaning the same."""
 MAX_BYTES = 2**20
 """The longest config.json that is read; published ones have a few thousand bytes."""
 
@@ -37,51 +39,51 @@ def load(
     batch: int = 1,
     context: int = 2048,
     dims: Mapping[str, int] | None = None,
+    per_layer: bool = False,
 ) -> Workload:
     """The workload of a catalogue model, of a Hugging Face config.json or of an ONNX graph.
 
-    `context` is the prompt length in prefill and the KV length attended in decode, in tokens. Vision networks and ONNX
-    graphs have the one phase "inference" and no context, whatever is said; an ONNX graph has its own batch, and `dims`
-    gives sizes to the dimensions that it leaves open.
+    `phase` is "prefill", "decode" or another scenario, such as "chat(512, 256)" (see `scenarios.parse`). `context` is
+    the prompt length in prefill and the KV length attended in decode, in tokens; "chat" and "continuous" take theirs
+    from their lengths. `per_layer` gives every layer its own rows, "layers.0.q_proj".
+
+    Vision networks and ONNX graphs have the one phase "inference" and no context, whatever is said; an ONNX graph has
+    its own batch, and `dims` gives sizes to the dimensions that it leaves open.
 
     Raises InputError for an unknown name, phase or architecture, an unreadable file, and sizes that are not positive
     integers.
     """
     batch, context = _positive("batch", batch), _positive("context", context)
     sizes = {name: _positive(f"dimension {name}", size) for name, size in (dims or {}).items()}
-    path = Path(name_or_path)
+    path, catalog = Path(name_or_path), _catalog()
     if path.suffix == ".onnx":
         return _graph(path, phase, batch, sizes)
     if sizes:
         raise InputError(f"{name_or_path} has no open dimensions; dims belong to ONNX graphs.")
+    if (name := str(name_or_path)) in catalog and "vision" in (entry := _read(catalog[name])):
+        _check_phase(phase)
+        return vision(name, entry["vision"], batch)
+    scenario = parse(phase, lambda draft: _model(draft)[1])
+    name, model = _model(name_or_path)
+    return scenario.workload(model, name=name, phase=phase, batch=batch, context=context, per_layer=per_layer)
+
+
+def _model(name_or_path: str | Path) -> tuple[str, Transformer]:
+    """Name and dimensions of a catalogue model or of a config.json."""
     catalog = _catalog()
-    if str(name_or_path) in catalog:
-        name = str(name_or_path)
+    if (name := str(name_or_path)) in catalog:
         entry = _read(catalog[name])
-        if "vision" in entry:
-            _check_phase(phase, (*PHASES, "inference"))
-            return vision(name, entry["vision"], batch)
-        model = transformer(entry["config"], source=name)
-    else:
-        if not (path.suffix == ".json" or path.exists()):
-            raise unknown("workload", str(name_or_path), catalog)
-        name = path.resolve().parent.name if path.name == "config.json" else path.stem
-        model = _transformer(path)
-    _check_phase(phase, PHASES)
-    return Workload(
-        name=name,
-        phase=phase,
-        batch=batch,
-        context=context,
-        operators=model.operators(phase=phase, batch=batch, context=context),
-        parameters=model.parameters,
-        active_parameters=model.active_parameters,
-        cache_elements=model.cache_elements(batch=batch, context=context),
-    )
+        if "config" not in entry:
+            raise InputError(f"{name} is no language model.")
+        return name, transformer(entry["config"], source=name)
+    path = Path(name_or_path)
+    if not (path.suffix == ".json" or path.exists()):
+        raise unknown("workload", name, catalog)
+    return path.resolve().parent.name if path.name == "config.json" else path.stem, _transformer(path)
 
 
 def _graph(path: Path, phase: str, batch: int, sizes: Mapping[str, int]) -> Workload:
-    _check_phase(phase, (*PHASES, "inference"))
+    _check_phase(phase)
     workload = load_onnx(path, sizes)
     if batch not in (1, workload.batch):
         raise InputError(
@@ -120,9 +122,9 @@ def _read(file: Traversable | Path) -> Any:
         raise InputError(f"{file} nests too deeply or has too long a number; expected a config.json.") from error
 
 
-def _check_phase(phase: str, known: tuple[str, ...]) -> None:
-    if phase not in known:
-        raise unknown("phase", phase, known)
+def _check_phase(phase: str) -> None:
+    if phase not in PHASES:
+        raise unknown("phase", phase, PHASES)
 
 
 def _positive(field: str, value: int) -> int:

@@ -94,7 +94,7 @@ def vector(name: str, kind: Kind, shape: tuple[int, ...], *, reads: int, vector_
 
 def fold(operators: Iterable[tuple[Operator, Mark]]) -> list[tuple[Operator, Mark]]:
     """Operators that differ in nothing but their name, and whose marks are equal, as the first of them, counted."""
-    counts: dict[tuple[Operator, Mark], int] = {}
+    counts: dict[tuple[Operator, Mark], float] = {}
     names: dict[tuple[Operator, Mark], str] = {}
     for operator, mark in operators:
         key = replace(operator, name="", count=1), mark

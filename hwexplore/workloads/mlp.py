@@ -33,7 +33,7 @@ class Mlp:
         """The parameters that take part in one token: all."""
         return self.parameters(hidden)
 
-    def operators(self, tokens: int, hidden: int, *, prefix: str = "", experts: float = 1) -> Iterator[Operator]:
+    def operators(self, tokens: float, hidden: int, *, prefix: str = "", experts: float = 1) -> Iterator[Operator]:
         """From the normalised input to down_proj; `experts` such MLPs share the tokens evenly."""
         for name in ("gate_proj", "up_proj") if self.gated else ("up_proj",):
             yield linear(prefix + name, tokens, self.width, hidden, bias=self.bias, batch=experts)
@@ -71,7 +71,7 @@ class Mixture:
         shared = self.shared.parameters(hidden) if self.shared else 0
         return router + experts * self.expert.parameters(hidden) + shared
 
-    def operators(self, tokens: int, hidden: int) -> Iterator[Operator]:
+    def operators(self, tokens: float, hidden: int) -> Iterator[Operator]:
         """From the normalised input to the sum of the experts.
 
         Tokens choose experts uniformly and independently, so `t` tokens touch `E (1 - (1 - k/E)^t)` of `E` experts.

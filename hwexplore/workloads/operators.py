@@ -22,27 +22,30 @@ Kind = Literal[
     "reduction",
     "resize",
     "movement",
+    "optimizer",
 ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operator:
-    """A GEMM or an elementwise operator; `count` identical ones (folded layers) run in a pass.
+    """A GEMM or an elementwise operator; `count` identical ones (folded layers, repeated passes) run.
 
     Dimensions, element counts and `vector_ops` are those of one such operator over its whole batch. A GEMM is `batch`
     products of `[m, k]` (tokens x reduction) by `[k, n]` (reduction x outputs); the other kinds work on `batch` arrays
     `[m, n]` and have `k = 0`.
 
     - "linear": `batch` 1, `m` all tokens of the pass. For a mixture of experts `batch` is the expected number of
-      experts touched and `m` the expected tokens of each: the only dimensions that may be fractions. For the absorbed
-      matrices of latent attention `batch` is the number of heads.
+      experts touched and `m` the expected tokens of each. For the absorbed matrices of latent attention `batch` is the
+      number of heads.
     - "conv": the convolution as a matrix product: `batch` groups, `m` images times output positions, `n` output
       channels of a group, `k` input channels of a group times the kernel's positions. `activation_elements` is the
       input tensor once, not its unfolded copy. A transposed convolution has `m` images times input positions and `n`
       output channels of a group times the kernel's positions; `vector_ops` adds up the overlaps.
-    - "attention": a product of two activations. `batch` sequences times KV heads; the query heads that share a KV head
-      ride in `m`, so K and V are read once per group.
+    - "attention": `batch` sequences times KV heads; the query heads that share a KV head ride in `m`, so K and V are
+      read once per group. Also any other product without weights, whose second operand takes the place of the KV cache.
     - "movement" (transpose, concatenation, slicing...) reads and writes without arithmetic.
+
+    `count`, `batch` and `m` may be fractions where they are expected values.
 
     `activation_elements` are read, `output_elements` written, `kv_elements` read from the KV cache by attention (its
     second operand, cached or not) and written to it by the K and V projections, which have no other output. Formats
@@ -51,7 +54,7 @@ class Operator:
 
     name: str
     kind: Kind
-    count: int = 1
+    count: float = 1
     batch: float = 1
     m: float
     n: int

@@ -9,7 +9,7 @@ from hwexplore.errors import InputError, unknown
 from hwexplore.formats import Format
 from hwexplore.workloads.operators import Operator
 
-__all__ = ["PLACES", "OperandFormat", "Operands", "Policy"]
+__all__ = ["PLACES", "OperandFormat", "Operands", "Policy", "selects"]
 
 PLACES = ("none", "dram", "edge", "pe", "group")
 OPERANDS = ("weights", "activations", "kv_cache")
@@ -75,6 +75,10 @@ def _possible_places(storage: Format, compute: Format) -> tuple[str, ...]:
     return ("none",) if storage.block is None else ("group", "pe")
 
 
+OPTIMIZER_STATE = OperandFormat.parse("fp32")
+"""Of gradients, master weights and moments in mixed-precision training (arXiv 1710.03740)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Operands:
     """The formats of one operator's operands; outputs are stored as activations."""
@@ -89,8 +93,11 @@ class Policy:
     """Formats of weights, activations and KV cache, with overrides for operators or kinds of operators.
 
     Each operand takes an OperandFormat, a Format or their text. `overrides` maps an operator's name or kind to the
-    operands that differ there, `{"lm_head": {"weights": "int8"}}`; where both match, the name wins over the kind. The
-    KV cache is written by k_proj and v_proj and read by attention, so `kv_cache` is best set for all of them.
+    operands that differ there, `{"lm_head": {"weights": "int8"}}`. Of a name with dots, such as
+    "decode.layers.3.q_proj", any run of parts will do: "decode", "layers.3", "q_proj". More parts win over fewer, then
+    later overrides over earlier ones, and every name over the kind. The KV cache is written by k_proj and v_proj and
+    read by attention, so `kv_cache` is best set for all of them. What an optimizer reads and writes is in FP32 unless
+    overridden.
 
     Text: `weights/activations/kv_cache`, then `;selector=weights/activations/kv_cache` for each override, an empty
     operand being inherited: `"int4_g128/int8/int8;lm_head=int8//"`. `Policy.parse(str(policy)) == policy`.
@@ -132,8 +139,17 @@ class Policy:
 
     def operands(self, operator: Operator) -> Operands:
         """The operand formats of `operator`, overrides applied."""
-        base = Operands(weights=self.weights, activations=self.activations, kv_cache=self.kv_cache)
-        return replace(base, **{**self.overrides.get(operator.kind, {}), **self.overrides.get(operator.name, {})})
+        activations = OPTIMIZER_STATE if operator.kind == "optimizer" else self.activations
+        base = Operands(weights=self.weights, activations=activations, kv_cache=self.kv_cache)
+        matching = (selector for selector in self.overrides if selects(selector, operator))
+        for selector in sorted(matching, key=lambda text: -1 if text == operator.kind else text.count(".")):
+            base = replace(base, **self.overrides[selector])
+        return base
+
+
+def selects(selector: str, operator: Operator) -> bool:
+    """Whether `selector` is the kind of `operator`, its name, or a run of the name's parts."""
+    return selector == operator.kind or f".{selector}." in f".{operator.name}."
 
 
 def _operand_format(name: str, value: object) -> OperandFormat:

@@ -19,7 +19,7 @@ OPS_PER_ELEMENT: dict[Kind, int] = {
 
 
 def linear(
-    name: str, m: int, n: int, k: int, *, bias: bool = False, to_cache: bool = False, batch: float = 1
+    name: str, m: float, n: int, k: int, *, bias: bool = False, to_cache: bool = False, batch: float = 1
 ) -> Operator:
     """Tokens times weights: `batch` matrices `[k, n]`, experts or heads, share the `m` rows evenly.
 
@@ -39,7 +39,7 @@ def linear(
     )
 
 
-def matmul(name: str, batch: int, m: int, n: int, k: int, *, cached: int) -> Operator:
+def matmul(name: str, batch: float, m: int, n: int, k: int, *, cached: float) -> Operator:
     """Queries (or probabilities) of a group of heads times its keys (or values): `cached` elements, read once."""
     return Operator(
         name=name,
@@ -57,10 +57,10 @@ def matmul(name: str, batch: int, m: int, n: int, k: int, *, cached: int) -> Ope
 def elementwise(
     name: str,
     kind: Kind,
-    m: int,
+    m: float,
     n: int,
     *,
-    batch: int = 1,
+    batch: float = 1,
     operands: int = 1,
     ops_per_element: int | None = None,
 ) -> Operator:
@@ -78,7 +78,7 @@ def elementwise(
     )
 
 
-def lookup(name: str, m: int, n: int) -> Operator:
+def lookup(name: str, m: float, n: int) -> Operator:
     """Reads one row of a table per token."""
     return Operator(
         name=name,

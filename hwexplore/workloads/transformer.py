@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import Literal
 
 from hwexplore.errors import InputError
-from hwexplore.workloads.attention import SOFTCAP_OPS, Attention, LatentAttention, Pass
+from hwexplore.workloads.attention import SOFTCAP_OPS, Attention, LatentAttention
 from hwexplore.workloads.mlp import Mixture, Mlp
 from hwexplore.workloads.operators import Operator
+from hwexplore.workloads.passes import Pass
 from hwexplore.workloads.primitives import elementwise, linear, lookup
 
 __all__ = ["Block", "Layer", "Transformer"]
@@ -118,31 +119,49 @@ class Transformer:
             tables += 2 * self.embedding * self.hidden
         return tables + self.hidden * self.norm_vectors * self.final_norm
 
+    @property
+    def windows(self) -> set[int]:
+        """The lengths of sliding windows; 0 for layers that attend the whole context."""
+        return {getattr(layer.attention, "window", 0) for layer in self.kinds}
+
     def cache_elements(self, *, batch: int, context: int) -> int:
-        """Elements of the KV cache that `batch` sequences of `context` tokens fill."""
-        return batch * sum(count * layer.attention.cache_elements(context) for layer, count in self.kinds.items())
-
-    def operators(self, *, phase: str, batch: int, context: int) -> tuple[Operator, ...]:
-        """The operators of one pass, equal ones folded with their count.
-
-        They stand in the order they run; what a further kind of layer has of its own follows the first kind's. Prefill
-        takes `context` tokens of each of `batch` sequences, attends the full square of them (no causal skipping, as
-        LLM-Viewer counts) and runs lm_head for the last token of each sequence. Decode takes one token per sequence,
-        which attends `context` KV entries, its own included. Norm parameters stay on chip.
+        """Elements of the KV cache that `batch` sequences of `context` tokens fill.
 
         Raises InputError if a learned position table is shorter than `context`.
         """
+        self._check(context)
+        return batch * sum(count * layer.attention.cache_elements(context) for layer, count in self.kinds.items())
+
+    def operators(self, run: Pass, *, per_layer: bool = False) -> tuple[Operator, ...]:
+        """The operators of one pass, equal ones folded with their count, or `per_layer` named "layers.0.q_proj".
+
+        They stand in the order they run; folded, what a further kind of layer has of its own follows the first kind's.
+        Each new token attends its group's whole context (no causal skipping, as LLM-Viewer counts), and lm_head runs
+        for the tokens whose logits are needed. Norm parameters stay on chip.
+
+        Raises InputError if a learned position table is shorter than a context.
+        """
+        self._check(max(group.context for group in run.groups))
+        inner = self._layers(run) if per_layer else self._folded(run)
+        return (*self._entry(run), *inner, *self._exit(run))
+
+    def _check(self, context: int) -> None:
         if 0 < self.positions < context:
             raise InputError(
                 f"context is {context}; expected at most {self.positions}, the length of the learned position table."
             )
-        run = Pass(phase=phase, batch=batch, context=context)
+
+    def _layers(self, run: Pass) -> Iterator[Operator]:
+        for index, layer in enumerate(self.layers):
+            for operator in layer.operators(run, self.hidden):
+                yield replace(operator, name=f"layers.{index}.{operator.name}")
+
+    def _folded(self, run: Pass) -> Iterator[Operator]:
         layers: Counter[Operator] = Counter()
         for layer, count in self.kinds.items():
             for operator in layer.operators(run, self.hidden):
                 layers[operator] += count
-        folded = (replace(operator, count=count) for operator, count in layers.items())
-        return (*self._entry(run), *folded, *self._exit(run))
+        return (replace(operator, count=count) for operator, count in layers.items())
 
     def _entry(self, run: Pass) -> Iterator[Operator]:
         yield lookup("embedding", run.tokens, self.embedding)
@@ -155,7 +174,7 @@ class Transformer:
         if self.final_norm:
             yield elementwise("final_norm", "norm", run.tokens, self.hidden)
         if self.embedding != self.hidden:
-            yield linear("project_out", run.batch, self.embedding, self.hidden)
-        yield linear("lm_head", run.batch, self.vocabulary, self.embedding, bias=self.head_bias)
+            yield linear("project_out", run.logits, self.embedding, self.hidden)
+        yield linear("lm_head", run.logits, self.vocabulary, self.embedding, bias=self.head_bias)
         if self.softcap:
-            yield elementwise("logit_softcap", "activation", run.batch, self.vocabulary, ops_per_element=SOFTCAP_OPS)
+            yield elementwise("logit_softcap", "activation", run.logits, self.vocabulary, ops_per_element=SOFTCAP_OPS)

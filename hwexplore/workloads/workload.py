@@ -1,4 +1,4 @@
-"""A network in one phase: the table of its operators."""
+"""A network at work: the table of its operators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hwexplore.errors import unknown
 from hwexplore.workloads.operators import Operator, Unmodelled
-from hwexplore.workloads.policy import Operands, Policy
+from hwexplore.workloads.policy import Operands, Policy, selects
 
 __all__ = ["Workload"]
 
@@ -22,12 +22,14 @@ CONTAINER_BITS = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """The operators of one forward pass, identical layers folded, in the order they run.
+    """The operators of one forward pass, or of the passes of a scenario, equal ones folded, in the order they run.
 
-    `context` is the KV length attended in decode (the new token included) and the prompt length in prefill; a network
-    without tokens has the phase "inference", in which `batch` counts its inputs (images) and `context` is 1.
+    `phase` is "prefill", "decode" or the text of a scenario. `context` is the KV length attended in decode (the new
+    token included), the prompt length in prefill, and what the KV cache holds of each sequence in other scenarios; a
+    network without tokens has the phase "inference", in which `batch` counts its inputs (images) and `context` is 1.
     `parameters` are all those of the network; `active_parameters` leave out the experts that a token does not visit.
-    `cache_elements` are those of the KV cache that memory holds, `policy` is the one that a quantized graph brings
+    `cache_elements` are those of the KV cache that memory holds. `output_tokens` are the expected tokens that a
+    scenario is worth, if they are not those that `phase` tells. `policy` is the one that a quantized graph brings
     along, `unmodelled` what its operators leave out.
     """
 
@@ -39,6 +41,7 @@ class Workload:
     parameters: int
     active_parameters: int
     cache_elements: float = 0
+    output_tokens: float | None = None
     policy: Policy | None = None
     unmodelled: tuple[Unmodelled, ...] = ()
 
@@ -50,8 +53,10 @@ class Workload:
         return f"{self.name} {self.phase}, batch {self.batch}, context {self.context}"
 
     @property
-    def tokens(self) -> int:
-        """Tokens (or images) processed by one pass: `batch * context` in prefill, otherwise `batch`."""
+    def tokens(self) -> float:
+        """`output_tokens`; without them those (or images) of one pass: `batch * context` in prefill, or `batch`."""
+        if self.output_tokens is not None:
+            return self.output_tokens
         return self.batch * (self.context if self.phase == "prefill" else 1)
 
     @property
@@ -71,21 +76,24 @@ class Workload:
 
         Raises InputError if the policy overrides an operator or kind that this workload does not have.
         """
-        known = {operator.name for operator in self.operators} | {operator.kind for operator in self.operators}
         for selector in policy.overrides:
-            if selector not in known:
+            if not any(selects(selector, operator) for operator in self.operators):
+                known = {part for row in self.operators for part in (row.kind, row.name, *row.name.split("."))}
                 raise unknown(f"operator or kind in the policy overrides for {self.name}", selector, known)
         return tuple(policy.operands(operator) for operator in self.operators)
 
     def resident_bytes(self, policy: Policy) -> float:
-        """Bytes that memory has to hold: all weights and the KV cache, at the mean width of those that a pass reads."""
+        """Bytes that memory has to hold: all weights and the KV cache, at the mean width of those that a pass reads,
+        and the tensors that an optimizer reads."""
         frame, columns = self.to_frame(policy), self.columns()
         cached = np.where(frame["kind"] == "attention", columns["count"], 0)
 
         def mean_bytes(count: NDArray[np.float64], operand: str) -> float:
             return float(count @ frame[f"{operand}_bytes"] / max(count @ columns[f"{operand}_elements"], 1))
 
-        return self.parameters * mean_bytes(columns["count"], "weight") + self.cache_elements * mean_bytes(cached, "kv")
+        held = self.parameters * mean_bytes(columns["count"], "weight") + self.cache_elements * mean_bytes(cached, "kv")
+        optimizer = np.where(frame["kind"] == "optimizer", columns["count"], 0)
+        return held + float(optimizer @ frame["activation_bytes"])
 
     def to_frame(self, policy: Policy) -> pd.DataFrame:
         """A row per operator: name, kind, count, batch, m, n, k, macs, vector_ops and the bytes of each tensor.

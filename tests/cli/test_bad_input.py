@@ -89,7 +89,7 @@ def test_one_sentence(command: str, run: Run, in_folder: Path) -> None:
     [
         ("explore", "Missing argument"),
         ("explore llama-2-7b --batch nan", "Invalid value for '--batch'"),
-        ("explore llama-2-7b --phase training", "Invalid value for '--phase'"),
+        ("explore llama-2-7b --phase paining", "unknown phase 'paining'"),
         ("explore llama-2-7b --fidelity cycle", "Invalid value for '--fidelity'"),
         ("explore llama-2-7b --colour red", "No such option"),
         ("explode", "No such command"),

@@ -12,6 +12,7 @@ from hwexplore.errors import InputError
 from hwexplore.workloads.architectures import ARCHITECTURES, transformer
 from hwexplore.workloads.attention import Attention, LatentAttention
 from hwexplore.workloads.mlp import Mixture, Mlp
+from hwexplore.workloads.passes import Pass
 from hwexplore.workloads.transformer import Transformer
 
 TINY = json.loads((Path(__file__).parents[1] / "data" / "transformers_totals.json").read_text(encoding="utf-8"))["tiny"]
@@ -46,7 +47,7 @@ def complaint(config: dict[str, Any]) -> str:
     """What is wrong with the config, or nothing."""
     try:
         model = transformer(config, source="here")
-        model.operators(phase="prefill", batch=2**31 - 1, context=8)
+        model.operators(Pass.prefill(2**31 - 1, 8))
     except InputError as error:
         return str(error)
     assert model.parameters >= model.active_parameters > 0

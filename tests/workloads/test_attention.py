@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hwexplore.workloads import Operator
-from hwexplore.workloads.attention import Attention, LatentAttention, Pass
+from hwexplore.workloads.attention import Attention, LatentAttention
+from hwexplore.workloads.passes import Pass
 
 GROUPED = Attention(heads=8, kv_heads=2, head_dim=16, rotary=16)
 LATENT = LatentAttention(heads=8, head_dim=12, rotary=4, value_dim=10, kv_rank=16, query_rank=24)
@@ -16,13 +17,13 @@ HIDDEN = 64
 def rows(
     attention: Attention | LatentAttention, *, phase: str = "decode", batch: int = 1, context: int = 64
 ) -> dict[str, Operator]:
-    run = Pass(phase=phase, batch=batch, context=context)
+    run = (Pass.prefill if phase == "prefill" else Pass.decode)(batch, context)
     return {operator.name: operator for operator in attention.operators(run, HIDDEN)}
 
 
 def test_a_pass_processes_tokens() -> None:
-    assert Pass(phase="decode", batch=3, context=32).tokens == 3
-    assert Pass(phase="prefill", batch=3, context=32).tokens == 96
+    assert Pass.decode(3, 32).tokens == 3
+    assert Pass.prefill(3, 32).tokens == 96
 
 
 def test_grouped_heads_read_keys_and_values_once() -> None:
@@ -99,7 +100,7 @@ def test_latent_attention_in_prefill_expands_keys_and_values() -> None:
 @pytest.mark.parametrize("query_rank", [0, 24])
 def test_both_ways_read_the_same_weights(query_rank: int) -> None:
     latent = replace(LATENT, query_rank=query_rank)
-    decode, prefill = rows(latent, context=1), rows(latent, phase="prefill", context=1)
+    decode, prefill = rows(latent), rows(latent, phase="prefill")
     assert set(decode) == set(prefill)
     for name, row in decode.items():
         assert row.weight_elements == prefill[name].weight_elements

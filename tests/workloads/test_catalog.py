@@ -12,6 +12,7 @@ import pytest
 from hwexplore.errors import InputError
 from hwexplore.workloads import Policy, load, names
 from hwexplore.workloads.architectures import transformer
+from hwexplore.workloads.passes import Pass
 
 ENTRIES = {
     file.name.removesuffix(".json"): json.loads(file.read_text(encoding="utf-8"))
@@ -124,8 +125,8 @@ def test_unknown_name_suggests_the_nearest() -> None:
 
 
 def test_unknown_phase() -> None:
-    with pytest.raises(InputError, match="unknown phase 'training'"):
-        load("llama-2-7b", phase="training")
+    with pytest.raises(InputError, match="unknown phase 'paining'"):
+        load("llama-2-7b", phase="paining")
 
 
 @pytest.mark.parametrize("field", ["batch", "context"])
@@ -202,5 +203,5 @@ def test_tiny_models_are_those_that_transformers_builds_and_runs(row: dict[str, 
     model = transformer(row["config"], source="tiny")
     assert model.parameters == row["parameters"]
     if "prefill_macs" in row:
-        operators = model.operators(phase="prefill", batch=2, context=8)
+        operators = model.operators(Pass.prefill(2, 8))
         assert sum(each.count * each.macs for each in operators) == pytest.approx(row["prefill_macs"], rel=1e-12)

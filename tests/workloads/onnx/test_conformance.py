@@ -13,7 +13,6 @@ from onnx_graphs import save
 from hwexplore.errors import InputError
 from hwexplore.workloads import Policy, load
 
-
 pytestmark = pytest.mark.slow
 
 
