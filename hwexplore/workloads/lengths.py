@@ -7,9 +7,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-
-import numpy as np
-from scipy.special import ndtr, ndtri
+from math import inf
+from statistics import NormalDist
 
 from hwexplore.errors import InputError
 
@@ -51,7 +50,7 @@ class Lengths:
         except ValueError:
             lengths, weights = [], []
         total = sum(weights)
-        if not lengths or not all(1 <= n <= LONGEST for n in lengths) or not all(0 < w < np.inf for w in weights):
+        if not lengths or not all(1 <= n <= LONGEST for n in lengths) or not all(0 < w < inf for w in weights):
             raise InputError(
                 f"length is {text!r}; expected tokens below 2**31, as '512', '128:1+2048:3' or 'lognormal(512, 1.2)'."
             )
@@ -72,8 +71,10 @@ def _lognormal(mean: float, deviation: float) -> list[int]:
     """Mean of each of the strata, from the partial expectation `mean * Phi(z - deviation)` below quantile `z`."""
     if not (1 <= mean <= LONGEST and 0 <= deviation <= WIDEST):
         raise ValueError
-    below = ndtr(ndtri(np.linspace(0, 1, STRATA + 1)) - deviation)
-    return [max(1, round(length)) for length in STRATA * mean * np.diff(below)]
+    normal = NormalDist()
+    quantiles = (normal.inv_cdf(stratum / STRATA) for stratum in range(1, STRATA))
+    below = [0.0, *(normal.cdf(z - deviation) for z in quantiles), 1.0]
+    return [max(1, round(STRATA * mean * (upper - lower))) for lower, upper in pairwise(below)]
 
 
 def fold(contexts: Iterable[tuple[range, float]], kinks: Iterable[int]) -> Iterator[tuple[int, float]]:
