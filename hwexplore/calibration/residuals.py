@@ -7,7 +7,7 @@ import pandas as pd
 from hwexplore.calibration.fit import fit
 from hwexplore.errors import InputError
 from hwexplore.pe import PE
-from hwexplore.technology import Technology
+from hwexplore.technology import Interval, Technology
 
 __all__ = ["leave_one_family_out", "predictions", "summary"]
 
@@ -30,7 +30,8 @@ def predictions(measured: pd.DataFrame, node: Technology) -> pd.DataFrame:
             "energy": (energy_pj, cost.energy_pj, pe.macs_per_cycle),
         }
         if is_relaxed:
-            figures["period"] = (row["shortest_ps"], node.interval(pe.fastest_period_ps), 1.0)
+            fastest = Interval.of(pe.fastest_period_ps(node), pe.fastest_period_ps(node.drawn))
+            figures["period"] = (row["shortest_ps"], fastest, 1.0)
         same = {"node": node.name, "family": pe.family} | {name: row[name] for name in ("pe", "held_out", "target")}
         rows += [
             same

@@ -47,9 +47,9 @@ def draws(pe: str, quantity: Quantity, at: Setting) -> NDArray[np.float64]:
     """
     node, described = load(at.node), PE.parse(pe)
     bill = described.cost(node, at.period_ps).bill
-    prices = [one.price(bill, one.effort(bill, at.period_ps)) for one in (node, *node.draws)]
+    prices = [one.price(bill, one.effort(bill, at.period_ps)) for one in (node, node.drawn)]
     totals = [price.area_um2 if quantity == "area" else price.dynamic_pj + price.clock_pj for price in prices]
-    return np.array(totals) / described.macs_per_cycle
+    return np.hstack(totals) / described.macs_per_cycle
 
 
 def interval(drawn: NDArray[np.float64]) -> Interval:

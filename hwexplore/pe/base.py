@@ -17,7 +17,7 @@ from hwexplore.pe.arguments import Arguments
 from hwexplore.pe.codes import Codes, pack
 from hwexplore.pe.cost import Cost
 from hwexplore.pe.operand import Operand
-from hwexplore.technology import Bill, Interval, Price, Technology
+from hwexplore.technology import DRAWS, Bill, Interval, Price, Technology
 
 __all__ = ["PE", "Tile"]
 
@@ -200,10 +200,10 @@ class PE(ABC):
                 f"its shortest period is {self.fastest_period_ps(node):.0f} ps"
             )
         bill = self.bill(operands)
-        price, *drawn = (one.price(bill, one.effort(bill, period_ps)) for one in (node, *node.draws))
+        price, drawn = (one.price(bill, one.effort(bill, period_ps)) for one in (node, node.drawn))
 
         def interval(quantity: Callable[[Price], float]) -> Interval:
-            return Interval.of(quantity(price), [quantity(other) for other in drawn])
+            return Interval.of(quantity(price), np.broadcast_to(quantity(drawn), DRAWS))
 
         return Cost(
             area_um2=interval(lambda price: price.area_um2),

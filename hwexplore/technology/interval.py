@@ -26,7 +26,7 @@ class Interval:
     high: float
 
     @classmethod
-    def of(cls, mid: ArrayLike, draws: Sequence[ArrayLike]) -> Interval:
+    def of(cls, mid: ArrayLike, draws: Sequence[ArrayLike] | ArrayLike) -> Interval:
         """The interval of ``mid`` [...] from ``draws`` [number of draws, ...], one row per draw of the coefficients."""
         low, high = np.quantile(np.array(draws), (0.05, 0.95), axis=0)
         if np.ndim(low) == 0:

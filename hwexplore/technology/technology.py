@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hwexplore.errors import InputError, unknown
 from hwexplore.technology.bill import LIVELINESS, Bill, Item, Stage, overlapped
@@ -156,7 +157,10 @@ class Technology:
     scalings: tuple[Scaling, ...] = ()
 
     def price(self, bill: Bill, effort: float = 0.0) -> Price:
-        """Area, energy per cycle, leakage and critical path of ``bill``, its logic sized with this ``effort``."""
+        """Area, energy per cycle, leakage and critical path of ``bill``, its logic sized with this ``effort``.
+
+        Of the ``drawn`` technology all are arrays [draw], as the efforts are.
+        """
         area = dynamic = glitches = clock = leakage = 0.0
         sized_area, sized_energy = 1 + self.sizing.area * effort, 1 + self.sizing.energy * effort
         for item in bill:
@@ -170,15 +174,15 @@ class Technology:
             glitches += vain_pj
             clock += item.count * primitive.clock_pj
             leakage += item.count * primitive.leakage_uw * larger
-        delay_ps = self.delay_ps(self.critical_path(bill)) / (1 + effort)
-        return Price(area, dynamic, glitches, clock, leakage, delay_ps)
+        return Price(area, dynamic, glitches, clock, leakage, self._relaxed_ps(bill) / (1 + effort))
 
     def effort(self, bill: Bill, period_ps: float | None) -> float:
         """The effort that brings ``bill`` to ``period_ps``, or the largest if none does; 0 without a period."""
         if period_ps is None:
             return 0.0
-        slack = self.delay_ps(self.critical_path(bill)) / period_ps - 1 if period_ps else self.sizing.most
-        return min(max(slack, 0.0), self.sizing.most)
+        slack = self._relaxed_ps(bill) / period_ps - 1 if period_ps else self.sizing.most
+        effort: float = np.clip(slack, 0.0, self.sizing.most)[()]
+        return effort
 
     def shortest_period_ps(self, bill: Bill) -> float:
         """The period of ``bill`` at the largest effort."""
@@ -187,6 +191,10 @@ class Technology:
     def critical_path(self, bill: Bill) -> tuple[Stage, ...]:
         """The slowest of the bill's paths."""
         return max(bill.paths, key=self.delay_ps, default=())
+
+    def _relaxed_ps(self, bill: Bill) -> float:
+        slowest: float = np.max([self.delay_ps(path) for path in bill.paths or ((),)], axis=0)[()]
+        return slowest
 
     def delay_ps(self, path: tuple[Stage, ...]) -> float:
         """Delay of a path from register to register, clock-to-output and setup included; see `overlapped`."""
@@ -243,13 +251,22 @@ class Technology:
     @cached_property
     def draws(self) -> tuple[Technology, ...]:
         """``DRAWS`` copies of this technology with jointly drawn coefficients, seeded by the names of the factors."""
-        multipliers = [
-            np.exp(sigma * np.random.default_rng(list(factor.encode())).standard_normal(DRAWS)).tolist()
-            for factor, sigma in self.spread.items()
-        ]
-        return tuple(self._drawn(dict(zip(self.spread, row, strict=True))) for row in zip(*multipliers, strict=True))
+        columns = {name: values.tolist() for name, values in self._multipliers.items()}
+        return tuple(self._drawn(dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))
 
-    def _drawn(self, factor: Mapping[str, float]) -> Technology:
+    @cached_property
+    def drawn(self) -> Technology:
+        """The ``draws`` as one technology, of which every coefficient is an array [draw]; it prices single bills."""
+        return self._drawn(self._multipliers)
+
+    @cached_property
+    def _multipliers(self) -> dict[str, NDArray[np.float64]]:
+        return {
+            factor: np.exp(sigma * np.random.default_rng(list(factor.encode())).standard_normal(DRAWS))
+            for factor, sigma in self.spread.items()
+        }
+
+    def _drawn(self, factor: Mapping[str, Any]) -> Technology:
         delay, leakage = factor["delay"], factor["leakage"]
 
         def drawn(name: str, primitive: Primitive) -> Primitive:
