@@ -89,7 +89,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "ReduceSum": ("sum",),
     # normalization
     "GroupNormalization": ("group_norm", "native_group_norm"),
-    "InstanceNormalization": ("instance_norm",),
+    "InstanceNormalization": ("_native_batch_norm_legit", "instance_norm"),
     "LayerNormalization": ("layer_norm", "native_layer_norm"),
     "LogSoftmax": ("_log_softmax", "log_softmax"),
     "RMSNormalization": ("rms_norm",),
@@ -179,12 +179,9 @@ def _by_heads(tensor: Tensor) -> Tensor:
 
 
 def _batch_norm(node: Node) -> Node:
-    """Without running statistics they are taken from the input; without gains, statistics take their place."""
+    """Where there are no gains, the statistics, which are as many, take their place."""
     x, *rest = node.inputs
-    by_name = node.attributes
-    if by_name["running_mean"] is None:
-        return replace(node, op_type="InstanceNormalization", attributes={})
-    scale = by_name["weight"] or by_name["running_mean"]
+    scale = node.attributes["weight"] or node.attributes["running_mean"]
     return replace(node, op_type="BatchNormalization", inputs=(x, scale, *rest), attributes={})
 
 
@@ -196,7 +193,7 @@ def _adaptive_pool(node: Node) -> Node:
     """Every output is taken from its share of the input."""
     sizes = tuple(node.attributes["output_size"])
     places = node.tensor(0).dims[-len(sizes) :]
-    kernel = tuple(-(-place // size) for place, size in zip(places, sizes, strict=True))
+    kernel = tuple(-(-place // max(size, 1)) for place, size in zip(places, sizes, strict=True))
     return replace(node, op_type="AveragePool", attributes={"kernel_shape": kernel})
 
 
@@ -212,9 +209,9 @@ CONVERTERS: Mapping[str, Callable[[Node], Node]] = {
     "addmm": _addmm,
     "einsum": _einsum,
     "scaled_dot_product_attention": _attention,
-    **dict.fromkeys(("batch_norm", "_native_batch_norm_legit_no_training"), _batch_norm),
+    "_native_batch_norm_legit_no_training": _batch_norm,
     **{f"{pool}_pool{rank}d": _pool for pool in ("avg", "max") for rank in (1, 2, 3)},
-    **{f"max_pool{rank}d_with_indices": _pool for rank in (1, 2, 3)},
+    **dict.fromkeys(("max_pool2d_with_indices", "max_pool3d_with_indices"), _pool),
     **{f"{prefix}adaptive_avg_pool{rank}d": _adaptive_pool for prefix in ("", "_") for rank in (1, 2, 3)},
     **{f"adaptive_max_pool{rank}d": _adaptive_pool for rank in (1, 2, 3)},
     **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d"), _resize),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from hwexplore.errors import InputError
@@ -77,7 +77,6 @@ def _baddbmm(added: Any, left: Any, right: Any, **_: Any) -> Any:
     return added + left.bmm(right)
 
 
-@dataclass
 class Export(Walk):
     """Walks an ExportedProgram instead of a ModelProto."""
 
@@ -91,8 +90,8 @@ class Export(Walk):
                 values[call] = replace(results[0], constant=call.name in constant)
                 inputs += [] if call.name in constant else [values[call]]
             elif call.op == "call_function" and getattr(call.target, "__name__", "") == "getitem":
-                values[call] = values[call.args[0]][call.args[1]]
-            elif call.op == "call_function":
+                values[call] = values.get(call.args[0], {}).get(call.args[1])
+            elif call.op == "call_function" and results:
                 outputs = dict(zip(results, self._call(call, values, tuple(results.values())), strict=True))
                 values[call] = outputs if isinstance(call.meta.get("val"), list | tuple) else outputs.get(0)
         return inputs
@@ -148,7 +147,8 @@ def _is_creation(target: Any, read: tuple[Tensor, ...]) -> bool:
     """Whether a call gives the same in every run: it reads no tensor, or only its shape, and draws no numbers."""
     from torch import Tag
 
-    if Tag.nondeterministic_seeded in getattr(target, "tags", ()):
+    tags = getattr(target, "tags", None)
+    if tags is None or Tag.nondeterministic_seeded in tags:
         return False
     return not read or str(target).removeprefix("aten.").partition(".")[0] in SHAPED_LIKE
 
