@@ -134,6 +134,11 @@ def test_convolutions_have_the_products_that_pytorch_counts(seed: int) -> None:
     assert not workload.unmodelled
 
 
+def test_convolutions_of_one_image_follow_each_other() -> None:
+    module, x = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3)).eval(), torch.zeros(3, 8, 8)
+    assert macs(from_torch(module, (x,))) == 36 * 4 * 27 + 16 * 2 * 36
+
+
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("norm_first", [False, True])
 def test_an_encoder_layer(batch_first: bool, norm_first: bool) -> None:
@@ -236,6 +241,7 @@ X = torch.zeros(2, 4, 6, 6)
 VECTOR = {
     "relu": (functional.relu, "activation", 1),
     "silu": (functional.silu, "activation", 4),
+    "glu": (lambda x: functional.glu(x, 1), "activation", 4),
     "hardtanh": (functional.relu6, "activation", 2),
     "add": (lambda x: x + 1, "elementwise", 1),
     "addcmul": (lambda x: torch.addcmul(x, x + 0, x), "elementwise", None),
@@ -370,9 +376,9 @@ def test_branches_and_sizes_that_depend_on_data_are_listed() -> None:
 
 
 def test_names_are_paths() -> None:
-    module = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), nn.Linear(4, 3))).eval()
+    module = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.AvgPool1d(2), nn.Linear(2, 3)), nn.MaxPool1d(3)).eval()
     workload = from_torch(module, (torch.zeros(1, 4),))
-    assert [o.name for o in workload.operators] == ["0.Gemm", "1.0.Relu", "1.1.Gemm"]
+    assert [o.name for o in workload.operators] == ["0.Gemm", "1.0.AveragePool", "1.1.Gemm", "2.MaxPool"]
     assert workload.name == "Sequential"
     assert workload.operands(Policy(overrides={"1.1": {"weights": "int8"}}))
 

@@ -45,7 +45,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "Relu": ("clamp_max", "clamp_min"),
     "Shrink": ("hardshrink", "softshrink"),
     "Softplus": ("log_sigmoid", "log_sigmoid_forward"),
-    "Swish": ("silu",),
+    "Swish": ("glu", "silu"),
     "ThresholdedRelu": ("threshold",),
     # elementwise
     "And": ("logical_and",),
@@ -186,15 +186,19 @@ def _batch_norm(node: Node) -> Node:
 
 
 def _pool(node: Node) -> Node:
-    return replace(node, op_type="MaxPool", attributes={"kernel_shape": tuple(node.attributes["kernel_size"])})
+    return _pooled(node, tuple(node.attributes["kernel_size"]))
 
 
 def _adaptive_pool(node: Node) -> Node:
     """Every output is taken from its share of the input."""
     sizes = tuple(node.attributes["output_size"])
     places = node.tensor(0).dims[-len(sizes) :]
-    kernel = tuple(-(-place // max(size, 1)) for place, size in zip(places, sizes, strict=True))
-    return replace(node, op_type="AveragePool", attributes={"kernel_shape": kernel})
+    return _pooled(node, tuple(-(-place // max(size, 1)) for place, size in zip(places, sizes, strict=True)))
+
+
+def _pooled(node: Node, kernel: tuple[int, ...]) -> Node:
+    op_type = "MaxPool" if "max" in node.op_type else "AveragePool"
+    return replace(node, op_type=op_type, attributes={"kernel_shape": kernel})
 
 
 def _resize(node: Node) -> Node:

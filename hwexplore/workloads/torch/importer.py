@@ -107,7 +107,8 @@ class Export(Walk):
         if all(tensor.shape is not None for tensor in (*read, *outputs)):
             node = as_onnx(node)
         path = next(reversed(call.meta.get("nn_module_stack", {"": ("",)}).values()))[0].partition("@")[0]
-        return self._node(replace(node, name=f"{path}.{node.op_type}".lstrip(".")), qonnx=False)
+        given = self._node(replace(node, name=f"{path}.{node.op_type}".lstrip(".")), qonnx=False)
+        return tuple(replace(output, constant=like.constant) for output, like in zip(outputs, given, strict=True))
 
 
 def _constants(program: Any) -> set[str]:
