@@ -69,7 +69,7 @@ class Walk:
                 self._nested(node, proto, scope)
                 outputs = node.outputs
             else:
-                outputs = self._node(node, is_qonnx(proto))
+                outputs = self.node(node, is_qonnx(proto))
             own.update((tensor.name, tensor) for tensor in outputs)
             scope.update((tensor.name, tensor) for tensor in outputs)
         return scope
@@ -91,7 +91,7 @@ class Walk:
             )
         return scope[name] if name else None
 
-    def _node(self, node: Node, qonnx: bool) -> tuple[Tensor, ...]:
+    def node(self, node: Node, qonnx: bool) -> tuple[Tensor, ...]:
         """Gather what stands for `node`; its outputs, with what follows for them from the inputs."""
         read = [tensor for tensor in node.inputs if tensor]
         if qonnx or (node.op_type in QUANTIZERS and not node.domain):
