@@ -24,7 +24,7 @@ def test_vectors_kill_mutants_and_weak_ones_do_not(verilator: Simulator, tmp_pat
     units = ["mac(int4, int4, acc=int12, stages=2)", "bit_serial(bipolar3, int2, lanes=4, acc=int10)"]
     traces = [traced(text, 5_000) for text in units]
     pe, cycles = traces[1]
-    *strong, weak = mutate([*traces, (pe, cycles.head(20))], verilator, tmp_path, mutants=60)
+    *strong, weak = mutate([*traces, (pe, cycles.head(8))], verilator, tmp_path, mutants=60)
     for one in strong:
         assert one.mutants == one.killed + one.equivalent + len(one.survivors) == 60
         assert one.score >= 0.95, one
