@@ -213,3 +213,12 @@ def test_a_factor_is_one_draw_for_all_technologies() -> None:
         spread = other.spread["delay"] / NANGATE.spread["delay"]
         ratio = one.primitives["nand2"].delay_ps / NANGATE.primitives["nand2"].delay_ps
         assert two.primitives["nand2"].delay_ps == pytest.approx(other.primitives["nand2"].delay_ps * ratio**spread)
+
+
+def test_the_drawn_technology_is_all_draws_at_once() -> None:
+    bill = Bill(ADDERS.items, ((Stage("gate", "or2", 20),), (Stage("gate", "nand2", 25),)))
+    period_ps = NANGATE.price(bill).delay_ps / 1.2
+    together = NANGATE.drawn.price(bill, NANGATE.drawn.effort(bill, period_ps))
+    one_by_one = [draw.price(bill, draw.effort(bill, period_ps)) for draw in NANGATE.draws]
+    for field in fields(Price):
+        assert getattr(together, field.name) == pytest.approx([getattr(price, field.name) for price in one_by_one])
