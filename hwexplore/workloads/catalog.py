@@ -55,31 +55,37 @@ def load(
     """
     batch, context = _positive("batch", batch), _positive("context", context)
     sizes = {name: _positive(f"dimension {name}", size) for name, size in (dims or {}).items()}
-    path, catalog = Path(name_or_path), _catalog()
-    if path.suffix == ".onnx":
+    if (path := Path(name_or_path)).suffix == ".onnx":
         return _graph(path, phase, batch, sizes)
     if sizes:
         raise InputError(f"{name_or_path} has no open dimensions; dims belong to ONNX graphs.")
-    if (name := str(name_or_path)) in catalog and "vision" in (entry := _read(catalog[name])):
+    name, source, entry = _entry(name_or_path)
+    if "vision" in entry:
         _check_phase(phase)
         return vision(name, entry["vision"], batch)
-    scenario = parse(phase, lambda draft: _model(draft)[1])
-    name, model = _model(name_or_path)
+    scenario = parse(phase, lambda draft: _model(*_entry(draft)[1:]))
+    model = _model(source, entry)
     return scenario.workload(model, name=name, phase=phase, batch=batch, context=context, per_layer=per_layer)
 
 
-def _model(name_or_path: str | Path) -> tuple[str, Transformer]:
-    """Name and dimensions of a catalogue model or of a config.json."""
+def _entry(name_or_path: str | Path) -> tuple[str, str, Mapping[str, Any]]:
+    """Name, where errors lie, and the entry of a catalogue model or of a config.json."""
     catalog = _catalog()
     if (name := str(name_or_path)) in catalog:
-        entry = _read(catalog[name])
-        if "config" not in entry:
-            raise InputError(f"{name} is no language model.")
-        return name, transformer(entry["config"], source=name)
+        return name, name, _read(catalog[name])
     path = Path(name_or_path)
     if not (path.suffix == ".json" or path.exists()):
         raise unknown("workload", name, catalog)
-    return path.resolve().parent.name if path.name == "config.json" else path.stem, _transformer(path)
+    return path.resolve().parent.name if path.name == "config.json" else path.stem, str(path), {"config": _read(path)}
+
+
+def _model(source: str, entry: Mapping[str, Any]) -> Transformer:
+    if "config" not in entry:
+        raise InputError(f"{source} is no language model.")
+    try:
+        return transformer(entry["config"], source=source)
+    except RecursionError:
+        raise InputError(f"{source} is nested too deeply; expected the fields of a config.json.") from None
 
 
 def _graph(path: Path, phase: str, batch: int, sizes: Mapping[str, int]) -> Workload:
@@ -90,13 +96,6 @@ def _graph(path: Path, phase: str, batch: int, sizes: Mapping[str, int]) -> Work
             f"batch is {batch}, but {path} has batches of {workload.batch}; expected that, or an open one."
         )
     return workload
-
-
-def _transformer(path: Path) -> Transformer:
-    try:
-        return transformer(_read(path), source=str(path))
-    except RecursionError:
-        raise InputError(f"{path} is nested too deeply; expected the fields of a config.json.") from None
 
 
 def _catalog() -> dict[str, Traversable]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from hwexplore.workloads.operators import Kind, Operator
 
-__all__ = ["attention", "conv", "fold", "linear", "vector"]
+__all__ = ["conv", "fold", "linear", "vector"]
 
 Mark = TypeVar("Mark", bound=Hashable)
 
@@ -41,21 +41,6 @@ def linear(
         activation_elements=batch * m * k if inputs is None else inputs,
         kv_elements=outputs if to_cache else 0,
         output_elements=0 if to_cache else outputs,
-    )
-
-
-def attention(name: str, *, batch: int, m: int, n: int, k: int, inputs: int | None = None) -> Operator:
-    """`batch` products of `[m, k]` by `[k, n]`, both activations."""
-    return Operator(
-        name=name,
-        kind="attention",
-        batch=batch,
-        m=m,
-        n=n,
-        k=k,
-        activation_elements=batch * m * k if inputs is None else inputs,
-        kv_elements=batch * n * k,
-        output_elements=batch * m * n,
     )
 
 

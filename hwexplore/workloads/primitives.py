@@ -39,8 +39,13 @@ def linear(
     )
 
 
-def matmul(name: str, batch: float, m: int, n: int, k: int, *, cached: float) -> Operator:
-    """Queries (or probabilities) of a group of heads times its keys (or values): `cached` elements, read once."""
+def matmul(
+    name: str, batch: float, m: int, n: int, k: int, *, inputs: float | None = None, cached: float | None = None
+) -> Operator:
+    """`batch` products of `[m, k]` by `[k, n]`, both activations: queries (or probabilities) times keys (or values).
+
+    Of the first operand `inputs` elements are read, of the second `cached`, each once; all of them if it is not said.
+    """
     return Operator(
         name=name,
         kind="attention",
@@ -48,8 +53,8 @@ def matmul(name: str, batch: float, m: int, n: int, k: int, *, cached: float) ->
         m=m,
         n=n,
         k=k,
-        activation_elements=batch * m * k,
-        kv_elements=cached,
+        activation_elements=batch * m * k if inputs is None else inputs,
+        kv_elements=batch * n * k if cached is None else cached,
         output_elements=batch * m * n,
     )
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hwexplore.workloads.layers import attention, conv, fold, linear, vector
+from hwexplore.workloads.layers import conv, fold, linear, vector
 from hwexplore.workloads.onnx.elementwise import ACTIVATIONS
 from hwexplore.workloads.operators import Operator
-from hwexplore.workloads.primitives import OPS_PER_ELEMENT
+from hwexplore.workloads.primitives import OPS_PER_ELEMENT, matmul
 from hwexplore.workloads.workload import Workload
 
 __all__ = ["vision"]
@@ -172,7 +172,7 @@ def _vit(network: Network, *, patch: int, hidden: int, layers: int, heads: int, 
         project("q_proj", hidden, hidden),
         project("k_proj", hidden, hidden, to_cache=True),
         project("v_proj", hidden, hidden, to_cache=True),
-        attention("qk_matmul", batch=images * heads, m=tokens, n=tokens, k=head_dim),
+        matmul("qk_matmul", batch=images * heads, m=tokens, n=tokens, k=head_dim),
         vector(
             "softmax",
             "softmax",
@@ -180,7 +180,7 @@ def _vit(network: Network, *, patch: int, hidden: int, layers: int, heads: int, 
             reads=scores,
             vector_ops=OPS_PER_ELEMENT["softmax"] * scores,
         ),
-        attention("sv_matmul", batch=images * heads, m=tokens, n=head_dim, k=tokens),
+        matmul("sv_matmul", batch=images * heads, m=tokens, n=head_dim, k=tokens),
         project("out_proj", hidden, hidden),
         add("attn_add"),
         norm("mlp_norm"),

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hwexplore.workloads.layers import attention, conv, fold, linear, vector
+from hwexplore.workloads.layers import conv, fold, linear, vector
+from hwexplore.workloads.primitives import matmul
 
 
 def test_products_count_their_operands() -> None:
@@ -12,7 +13,7 @@ def test_products_count_their_operands() -> None:
     assert (product.activation_elements, product.output_elements, product.kv_elements) == (2 * 3 * 7, 2 * 3 * 5, 0)
     cached = linear("k", m=3, n=5, k=7, to_cache=True)
     assert (cached.output_elements, cached.kv_elements) == (0, 15)
-    scores = attention("a", batch=2, m=3, n=5, k=7)
+    scores = matmul("a", batch=2, m=3, n=5, k=7)
     assert (scores.weight_elements, scores.kv_elements, scores.is_gemm) == (0, 2 * 5 * 7, True)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from math import prod
 
 from hwexplore.errors import InputError
-from hwexplore.workloads.layers import attention, conv, linear, vector
+from hwexplore.workloads.layers import conv, linear, vector
 from hwexplore.workloads.onnx.tensors import Node, NotModelledError, Tensor
 from hwexplore.workloads.operators import Operator
-from hwexplore.workloads.primitives import OPS_PER_ELEMENT
+from hwexplore.workloads.primitives import OPS_PER_ELEMENT, matmul
 
 __all__ = ["PRODUCTS"]
 
@@ -128,7 +128,7 @@ def _product(
         raise NotModelledError("it multiplies empty matrices")
     if b.constant:
         return linear(node.name, batch=b_batch, m=total // (n * b_batch), n=n, k=k, inputs=a.size, bias=added)
-    return attention(node.name, batch=b_batch, m=total // (n * b_batch), n=n, k=k, inputs=a.size + added)
+    return matmul(node.name, batch=b_batch, m=total // (n * b_batch), n=n, k=k, inputs=a.size + added)
 
 
 def _attention(node: Node) -> Iterator[Operator]:
@@ -149,12 +149,12 @@ def _attention(node: Node) -> Iterator[Operator]:
     batch, m = images * kv_heads, rows * heads // kv_heads
     if min(batch, m, attended, width, value_width) == 0:
         raise NotModelledError("it multiplies empty matrices")
-    yield attention(f"{node.name}/qk", batch=batch, m=m, n=attended, k=width)
+    yield matmul(f"{node.name}/qk", batch=batch, m=m, n=attended, k=width)
     shape = images, heads, rows, attended
     scores = prod(shape)
     ops = scores * OPS_PER_ELEMENT["softmax"]
     yield vector(f"{node.name}/softmax", "softmax", shape, reads=scores, vector_ops=ops)
-    yield attention(f"{node.name}/sv", batch=batch, m=m, n=value_width, k=attended)
+    yield matmul(f"{node.name}/sv", batch=batch, m=m, n=value_width, k=attended)
 
 
 def _size(tensor: Tensor | None) -> int:
