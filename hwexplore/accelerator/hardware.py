@@ -14,8 +14,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Hardware:
-    """The hardware of each design: sizes, rates, areas, powers; ``tile`` has the m, n, k and cycles of a PE, ``passes``
-    how often its activations and weights are read.
+    """The hardware of each design: sizes, rates, areas, powers. ``clock_pj`` is that of the whole array per cycle,
+    ``interconnect_pj_per_bit`` what it takes to move a bit between buffer and array.
 
     Arrays broadcast against each other to the designs; each has only the axes that it depends on.
     """
@@ -29,18 +29,10 @@ class Hardware:
     write_pj_per_bit: Array
     bandwidth_bytes_per_s: Array
     dram_pj_per_byte: Array
-    mac_pj: Array
     clock_pj: Array
+    interconnect_pj_per_bit: Array
     lane_pj: Array
     accumulator_bits: Array
-    tile: Array
-    passes: Array
     area_mm2: dict[str, Array]
     static_w: dict[str, Array]
     reason: NDArray[np.uint8]
-
-    @property
-    def macs_per_cycle(self) -> Array:
-        """Of the whole array, at full rate."""
-        m, n, k, cycles = self.tile
-        return np.asarray(self.rows * self.cols * (m * n * k / cycles))

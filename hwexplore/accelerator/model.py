@@ -9,10 +9,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.accelerator.cycles import Folds, by_dataflow
+from hwexplore.accelerator.cycles import DATAFLOWS, Folds, by_dataflow
 from hwexplore.accelerator.designs import Choices
 from hwexplore.accelerator.hardware import Hardware
-from hwexplore.accelerator.tables import OperatorTable, PeTable, dataflow_indices
+from hwexplore.accelerator.pe_table import MM_PER_SQRT_UM2, PeTable
+from hwexplore.accelerator.placement import Placement
+from hwexplore.accelerator.tables import OperatorTable
 from hwexplore.accelerator.traffic import dram_traffic
 from hwexplore.technology import Technology
 from hwexplore.workloads import Workload
@@ -41,7 +43,8 @@ class Breakdown:
     """Where time, energy and area of each design go.
 
     ``seconds`` and ``picojoules`` map a term to an array [design, operator] of one such operator, ``traffic_bytes`` and
-    ``on_array`` are arrays [design, operator]; ``area_mm2`` and ``static_w`` map a term to an array [design]. All
+    ``on_array`` are arrays [design, operator], ``converted`` [design, operator] of elements by the place where they
+    are converted before they enter the array; ``area_mm2`` and ``static_w`` map a term to an array [design]. All
     broadcast to the designs, as the indices did.
     """
 
@@ -49,6 +52,7 @@ class Breakdown:
     picojoules: dict[str, Array]
     traffic_bytes: Array
     on_array: NDArray[np.bool_]
+    converted: dict[str, Array]
     area_mm2: dict[str, Array]
     static_w: dict[str, Array]
     reason: NDArray[np.uint8]
@@ -87,21 +91,33 @@ class Model:
         """The workload under each policy."""
         return OperatorTable.of(self.choices, self.workload)
 
+    @cached_property
+    def placement(self) -> Placement:
+        """Where each product runs, under each policy and with each PE."""
+        return Placement.of(self.choices, self.workload)
+
     def with_technology(self, technology: Technology) -> Model:
         """The same hardware priced with other coefficients; what reaches its clock is decided at this model's own."""
         other = Model(self.workload, technology, self.choices)
-        other.operators = self.operators
+        other.operators, other.placement = self.operators, self.placement
         other.pes = replace(PeTable.of(self.choices, technology), reachable=self.pes.reachable)
         return other
 
     @cached_property
-    def _dataflow(self) -> NDArray[np.intp]:
-        return dataflow_indices(self.choices)
+    def dataflow(self) -> NDArray[np.intp]:
+        """Index into ``DATAFLOWS`` of each dataflow."""
+        return np.array([DATAFLOWS.index(dataflow) for dataflow in self.choices.values["dataflow"]], np.intp)
 
     @cached_property
     def _lane(self) -> Array:
         units = [self.technology.at(voltage).vector_unit for voltage in self.choices.values["voltage"]]
         return np.array([(unit.area_um2, unit.energy_pj, unit.leakage_uw) for unit in units]).T
+
+    @cached_property
+    def _edge(self) -> Array:
+        """Area, clock energy and leakage of the register for a bit at the array's edge, by voltage."""
+        registers = [self.technology.at(voltage).primitives["flip_flop"] for voltage in self.choices.values["voltage"]]
+        return np.array([(ff.area_um2, ff.clock_pj, ff.leakage_uw) for ff in registers]).T
 
     @cached_property
     def _dram(self) -> Array:
@@ -121,22 +137,28 @@ class Model:
         """The hardware, and whether it can work and hold the workload at all."""
         rows, cols, lanes, sram_kib, channels = (values[index[name]] for name, values in self._numbers.items())
         bandwidth, capacity, dram_pj, phy_mm2, dram_w = self._dram[:, index["dram"]]
-        pe = index["pe"], index["clock_mhz"], index["voltage"]
         lane_um2, lane_pj, lane_uw = self._lane[:, index["voltage"]]
+        edge_um2, edge_pj, edge_uw = self._edge[:, index["voltage"]]
         pes, law = self.pes, self.technology.sram_law
+        dataflow = self.dataflow[index["dataflow"]]
+        timing = index["pe"], index["clock_mhz"], index["voltage"]
+        in_array = index["pe"], dataflow, index["clock_mhz"], index["voltage"]
         accumulator = pes.accumulator_bits[index["pe"]]
         a_bits, b_bits = pes.operand_bits[:, index["pe"]]
-        tile = pes.tile[:, index["pe"]]
-        sums_per_cycle = cols * (tile[0] * tile[1] / tile[3])
-        partial_sums = np.where(self._dataflow[index["dataflow"]] == 0, 0, 2 * sums_per_cycle * accumulator)
+        a_ports, b_ports = pes.port_bits[:, index["pe"]]
+        partial_sums = np.where(dataflow == 0, 0, 2 * cols * pes.sums_per_cycle[index["pe"]] * accumulator)
         sram_bytes = sram_kib * 1024
         port_bits = np.maximum(rows * a_bits + cols * b_bits + partial_sums, lanes * LANE_PORT_BITS)
+        edge_bits = rows * a_ports + cols * b_ports + partial_sums
         banks = np.maximum(np.ceil(port_bits / SRAM_WORD_BITS), np.ceil(sram_bytes / law.size_bytes[1]))
         bank_bytes = sram_bytes / banks
         inside = np.maximum(bank_bytes, law.size_bytes[0])
         macro = {name: law(name, inside, SRAM_WORD_BITS) for name in law.coefficients}
-        period_s = pes.period_s[pe]
+        period_s = pes.period_s[timing]
         instances = rows * cols
+        buffer_um2 = banks * macro["area_um2"]
+        core_um2, register_um2 = instances * pes.core_um2[in_array], instances * pes.register_um2[in_array]
+        distance_mm = MM_PER_SQRT_UM2 * (np.sqrt(buffer_um2) + np.sqrt(core_um2 + register_um2)) / 2
         return Hardware(
             rows=rows,
             cols=cols,
@@ -147,27 +169,26 @@ class Model:
             write_pj_per_bit=macro["write_pj"] / SRAM_WORD_BITS,
             bandwidth_bytes_per_s=bandwidth * channels,
             dram_pj_per_byte=dram_pj,
-            mac_pj=pes.mac_pj[pe],
-            clock_pj=pes.clock_pj[pe] * instances,
+            clock_pj=pes.clock_pj[in_array] * instances + edge_pj * edge_bits,
+            interconnect_pj_per_bit=self.technology.wire_pj_per_bit_mm * distance_mm,
             lane_pj=lane_pj,
             accumulator_bits=accumulator,
-            tile=tile,
-            passes=pes.passes[:, index["pe"]],
             area_mm2={
-                "PE array": instances * pes.area_um2[pe] * 1e-6,
-                "buffer": banks * macro["area_um2"] * 1e-6,
+                "PE array": core_um2 * 1e-6,
+                "operand registers": (register_um2 + edge_um2 * edge_bits) * 1e-6,
+                "buffer": buffer_um2 * 1e-6,
                 "vector unit": lanes * lane_um2 * 1e-6,
                 "DRAM interface": phy_mm2 * channels,
             },
             static_w={
-                "PE array leakage": instances * pes.leakage_uw[pe] * 1e-6,
+                "PE array leakage": (instances * pes.leakage_uw[in_array] + edge_uw * edge_bits) * 1e-6,
                 "buffer leakage": banks * macro["leakage_mw"] * 1e-3,
                 "vector unit leakage": lanes * lane_uw * 1e-6,
                 "DRAM background": dram_w * channels,
             },
             reason=np.select(
                 [
-                    ~pes.reachable[pe],
+                    ~pes.reachable[timing],
                     bank_bytes < law.size_bytes[0],
                     macro["access_ns"] * 1e-9 > period_s,
                     capacity * channels < self.operators.resident_bytes[index["policy"]],
@@ -180,35 +201,28 @@ class Model:
         """Time and energy of every operator of every design."""
         ops, hw = self.operators, self.hardware(index)
         policy = index["policy"]
+        placed = self.placement.at(policy, index["pe"])
         rows, cols, lanes, accumulator = (
             column[..., None] for column in (hw.rows, hw.cols, hw.lanes, hw.accumulator_bits)
         )
-        tile_m, tile_n, tile_k, tile_cycles = hw.tile[..., None]
-        a_passes, b_passes = hw.passes[..., None]
-        dataflow = self._dataflow[index["dataflow"]][..., None]
-        on_array = ops.accepts[policy, index["pe"]]
+        dataflow = self.dataflow[index["dataflow"]][..., None]
+        on_array = placed.on_array
         a_bits, b_bits = ops.a_bits[policy], ops.b_bits[policy]
 
-        m, n, k = _tiles(ops.m, tile_m), _tiles(ops.n, tile_n), _tiles(ops.k, tile_k)
-        folds = Folds.of(m, n, k, rows, cols, dataflow, tile_cycles)
+        folds = Folds.of(placed.m, placed.n, placed.k, rows, cols, dataflow, placed.beat)
         busy = np.where(on_array, ops.batch * folds.count * folds.cycles, 0)
-        vector = ops.vector_ops[policy] + np.where(on_array, ops.array_ops[policy], ops.fallback_ops[policy])
         traffic, fits = dram_traffic(
             ops,
             policy,
             hw,
-            unit_m=np.where(on_array, rows * tile_m, 1),
-            unit_n=np.where(on_array, cols * tile_n, lanes),
+            unit_m=np.where(on_array, rows * placed.tile_m, 1),
+            unit_n=np.where(on_array, cols * placed.tile_n, lanes),
         )
 
-        a_reads = np.where(
-            on_array,
-            ops.m * a_passes * by_dataflow(dataflow, folds.on_cols, folds.on_cols, 1),
-            ops.m * np.ceil(ops.n / lanes),
-        )
-        b_reads = np.where(
-            on_array, ops.n * b_passes * by_dataflow(dataflow, folds.on_rows, 1, folds.on_cols), ops.m * ops.n
-        )
+        a_folds = by_dataflow(dataflow, folds.on_cols, folds.on_cols, 1)
+        b_folds = by_dataflow(dataflow, folds.on_rows, 1, folds.on_cols)
+        a_reads = np.where(on_array, ops.m * placed.a_passes * a_folds, ops.m * np.ceil(ops.n / lanes))
+        b_reads = np.where(on_array, ops.n * placed.b_passes * b_folds, ops.m * ops.n)
         operand_bits = np.where(
             ops.is_gemm,
             ops.batch * ops.k * (a_reads * a_bits + b_reads * b_bits),
@@ -216,25 +230,33 @@ class Model:
         )
         sums = np.where(on_array, ops.batch * ops.m * ops.n, 0) * accumulator
         passes = by_dataflow(dataflow, 1, folds.on_rows, folds.on_rows)
-        traffic_bits = 8 * traffic
+        waiting = ops.waiting_bits[policy]
+        read_bits = operand_bits + sums * (passes - 1) + waiting
+        written_bits = sums * passes + waiting + 8 * traffic
+
+        converted = {
+            "edge": np.where(on_array, ops.edge[0, policy] * a_folds + ops.edge[1, policy] * b_folds, 0),
+            "dram": np.where(on_array, ops.dram[:, policy].sum(axis=0), 0),
+        }
+        again = converted["edge"] - np.where(on_array, ops.edge[:, policy].sum(axis=0), 0)
+        vector = ops.vector_ops[policy] + np.where(on_array, ops.array_ops[policy], ops.fallback_ops[policy]) + again
 
         seconds = {
             "array": busy * hw.period_s[..., None],
             "vector unit": vector / lanes * hw.period_s[..., None],
             "DRAM": traffic / hw.bandwidth_bytes_per_s[..., None],
         }
+        at = placed.unit, dataflow, index["clock_mhz"][..., None], index["voltage"][..., None]
+        worked = np.where(on_array, placed.work_cycles, 0)
         picojoules = {
-            "MAC": np.where(on_array, ops.macs, 0) * hw.mac_pj[..., None],
+            "MAC": worked * self.pes.core_pj[at],
+            "operand registers": worked * self.pes.register_pj[at],
+            "array wires": worked * self.pes.wire_pj[at],
             "array clock": busy * hw.clock_pj[..., None],
-            "buffer": (operand_bits + sums * (passes - 1)) * hw.read_pj_per_bit[..., None]
-            + (sums * passes + traffic_bits) * hw.write_pj_per_bit[..., None],
+            "buffer": read_bits * hw.read_pj_per_bit[..., None] + written_bits * hw.write_pj_per_bit[..., None],
+            "interconnect": (read_bits + written_bits) * hw.interconnect_pj_per_bit[..., None],
             "vector unit": vector * hw.lane_pj[..., None],
             "DRAM": traffic * hw.dram_pj_per_byte[..., None],
         }
         reason = np.where(hw.reason == 0, np.where(fits.all(axis=-1), 0, 5), hw.reason).astype(np.uint8)
-        return Breakdown(seconds, picojoules, traffic, on_array, hw.area_mm2, hw.static_w, reason)
-
-
-def _tiles(size: Array, step: Array) -> Array:
-    """Steps that make up ``size``, whole ones; single steps may be fractions, as averages over experts are."""
-    return np.where(step > 1, np.ceil(size / step), size)
+        return Breakdown(seconds, picojoules, traffic, on_array, converted, hw.area_mm2, hw.static_w, reason)

@@ -30,43 +30,66 @@ class Roofline:
 
     @cached_property
     def _array(self) -> _Unit:
-        ops = self.model.operators
-        return _Unit(np.where(ops.accepts, ops.macs, 0) * ops.count, np.where(ops.accepts, self._bytes, 0))
+        placement = self.model.placement
+        cycles = placement.work_cycles * self.model.operators.count
+        return _Unit(cycles, np.where(placement.on_array, self._bytes, 0))
 
     @cached_property
     def _vector(self) -> _Unit:
-        ops = self.model.operators
+        ops, on_array = self.model.operators, self.model.placement.on_array
         own = np.where(ops.is_gemm, ops.macs, ops.vector_ops)[:, None, :]
-        return _Unit(np.where(ops.accepts, 0, own) * ops.count, np.where(ops.accepts, 0, self._bytes))
+        return _Unit(np.where(on_array, 0, own) * ops.count, np.where(on_array, 0, self._bytes))
 
     @cached_property
     def _bytes(self) -> Array:
         ops = self.model.operators
         total = (ops.a_bytes + ops.b_bytes + ops.c_bytes) * ops.count
-        return np.broadcast_to(total[:, None, :], ops.accepts.shape)
+        return np.broadcast_to(total[:, None, :], self.model.placement.unit.shape)
 
     @cached_property
     def _totals(self) -> tuple[Array, Array]:
         """Vector operations by [policy * pe], every conversion included, and bytes by [policy]."""
         ops = self.model.operators
-        products = np.where(ops.accepts, ops.array_ops[:, None, :], ops.fallback_ops[:, None, :])
+        on_array = self.model.placement.on_array
+        products = np.where(on_array, ops.array_ops[:, None, :], ops.fallback_ops[:, None, :])
         vector = ((ops.vector_ops[:, None, :] + products) * ops.count).sum(axis=-1)
         return vector.ravel(), self._bytes[:, 0].sum(axis=-1)
+
+    @cached_property
+    def _array_pj(self) -> Array:
+        """Energy of all products on the array, but its clock, by [policy, pe, dataflow, clock, voltage]."""
+        pes, placement = self.model.pes, self.model.placement
+        per_cycle = pes.core_pj + pes.register_pj + pes.wire_pj
+        cycles = placement.work_cycles * self.model.operators.count
+        return np.array(
+            [
+                [c @ per_cycle[u].reshape(len(u), -1) for c, u in zip(*rows, strict=True)]
+                for rows in zip(cycles, placement.unit, strict=True)
+            ]
+        ).reshape(*cycles.shape[:2], *per_cycle.shape[1:])
 
     def bounds(self, index: Index) -> tuple[Array, Array, Array, NDArray[np.uint8]]:
         """Latency in s, energy in J, area in mm2 and reason code, arrays [design]."""
         hw = self.model.hardware(index)
         pair = index["policy"] * len(self.model.choices.values["pe"]) + index["pe"]
         bandwidth = hw.bandwidth_bytes_per_s
-        array_s, macs = self._array.seconds(pair, hw.macs_per_cycle / hw.period_s, bandwidth)
+        instances = hw.rows * hw.cols
+        array_s, cycles = self._array.seconds(pair, instances / hw.period_s, bandwidth)
         vector_s, _ = self._vector.seconds(pair, hw.lanes / hw.period_s, bandwidth)
         latency = array_s + vector_s
         vector_ops, moved = self._totals
         bytes_moved = moved[index["policy"]]
         picojoules = (
-            macs * (hw.mac_pj + hw.clock_pj / hw.macs_per_cycle)
+            self._array_pj[
+                index["policy"],
+                index["pe"],
+                self.model.dataflow[index["dataflow"]],
+                index["clock_mhz"],
+                index["voltage"],
+            ]
+            + cycles * hw.clock_pj / instances
             + vector_ops[pair] * hw.lane_pj
-            + bytes_moved * (hw.dram_pj_per_byte + 8 * hw.write_pj_per_bit)
+            + bytes_moved * (hw.dram_pj_per_byte + 8 * (hw.write_pj_per_bit + hw.interconnect_pj_per_bit))
         )
         energy = picojoules * 1e-12 + latency * sum(hw.static_w.values())
         return latency, energy, np.asarray(sum(hw.area_mm2.values())), hw.reason

@@ -1,106 +1,49 @@
-"""What a model looks up for each design: one table per parameter, computed once per distinct value."""
+"""What the workload asks for under each policy: one table, computed once."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.accelerator.cycles import DATAFLOWS
 from hwexplore.accelerator.designs import Choices
 from hwexplore.errors import InputError
 from hwexplore.formats import Format, Integer, Scaled
-from hwexplore.pe import PE
-from hwexplore.technology import Bill, Item, Technology
 from hwexplore.workloads import OperandFormat, Operands, Operator, Policy, Workload
 
-__all__ = ["OperatorTable", "PeTable", "operand_registers"]
+__all__ = ["OperatorTable", "stationary"]
 
 Array = NDArray[np.float64]
 
-PER_CLOCK = ("period_s", "area_um2", "mac_pj", "clock_pj", "leakage_uw")
 QUANTIZE_OPS = 3
 """Vector operations per element quantized on the fly: absolute maximum, scaling, rounding."""
 GROUP_OPS = 2
 """Vector operations per partial sum of a group: scaling and addition."""
+WAITING_BITS = 16
+"""Of each element that waits for the scale of its row."""
 
-
-def operand_registers(pe: PE) -> Bill:
-    """The registers that pass one PE's operands on to its neighbours in a systolic array."""
-    bits = sum(pe.ports.values())
-    return Bill((Item("operand registers", "flip_flop", bits, 0.5, "one per bit of the operand ports, random data"),))
-
-
-@dataclass(frozen=True)
-class PeTable:
-    """Cost of one PE in the array, by [pe, clock_mhz, voltage].
-
-    ``reachable`` tells where the largest effort meets the clock; elsewhere ``period_s`` is longer than the clock's. By
-    [pe], ``tile`` has the rows m, n, k and cycles, ``passes`` how often activations and weights come to the ports, and
-    ``operand_bits`` how many of them in one cycle on average, scales included.
-    """
-
-    reachable: NDArray[np.bool_]
-    period_s: Array
-    area_um2: Array
-    mac_pj: Array
-    clock_pj: Array
-    leakage_uw: Array
-    accumulator_bits: Array
-    operand_bits: Array
-    passes: Array
-    tile: Array
-
-    @classmethod
-    def of(cls, choices: Choices, technology: Technology) -> PeTable:
-        """Price every PE of ``choices`` at every clock and voltage; where a PE is slower, the clock yields."""
-        pes, clocks, voltages = (choices.values[name] for name in ("pe", "clock_mhz", "voltage"))
-        nodes = [technology.at(voltage) for voltage in voltages]
-        shape = len(pes), len(clocks), len(nodes)
-        reachable = np.empty(shape, bool)
-        cost = {name: np.empty(shape) for name in PER_CLOCK}
-        for place in np.ndindex(shape):
-            pe, node = pes[place[0]], nodes[place[2]]
-            bill, target_ps = pe.bill("gaussian"), _period_ps(clocks[place[1]])
-            core, registers = node.price(bill, node.effort(bill, target_ps)), node.price(operand_registers(pe))
-            reachable[place] = target_ps == 0 or core.delay_ps <= target_ps * (1 + 1e-9)
-            cost["period_s"][place] = max(target_ps, core.delay_ps) * 1e-12
-            cost["area_um2"][place] = core.area_um2 + registers.area_um2
-            cost["mac_pj"][place] = (core.dynamic_pj + registers.dynamic_pj) / pe.macs_per_cycle
-            cost["clock_pj"][place] = core.clock_pj + registers.clock_pj
-            cost["leakage_uw"][place] = core.leakage_uw + registers.leakage_uw
-        return cls(
-            reachable=reachable,
-            **cost,
-            accumulator_bits=np.array([pe.accumulator_bits for pe in pes], float),
-            operand_bits=np.array([_operand_bits(pe) for pe in pes]).T,
-            passes=np.array([pe.passes for pe in pes], float).T,
-            tile=np.array([pe.tile for pe in pes], float).T,
-        )
-
-
-def _operand_bits(pe: PE) -> tuple[float, float]:
-    m, n, k, cycles = pe.tile
-    a, w = (f.element_bits + f.bits - f.element.bits for f in (pe.activation, pe.weight))
-    return pe.passes[0] * m * k * a / cycles, pe.passes[1] * n * k * w / cycles
-
-
-def _period_ps(clock_mhz: float | str) -> float:
-    """The period of a clock, 0 for the fastest."""
-    return 0.0 if clock_mhz == "max" else 1e6 / float(clock_mhz)
+ALWAYS = ("operators", "activation quantization", "requantization", "KV quantization", "activation conversion")
+ON_ARRAY = ("output scales", "dequantization after the group", "dequantization at the edge", "dequantization at DRAM")
+FALLBACK = ("products in FP16", "conversion to FP16")
+"""Terms of the vector unit's work: of every operator, of products on the array, of products on the vector unit."""
+PLACES = {"edge": "dequantization at the edge", "dram": "dequantization at DRAM"}
+"""Where operands are converted before they enter the array, and what that is called."""
 
 
 @dataclass(frozen=True)
 class OperatorTable:
     """Dimensions [operator] and, by [policy, operator], bytes in DRAM, bits in the buffer and vector operations.
 
-    A product reads operand A (activations) and operand B (weights or KV cache) and writes C. ``accepts`` tells, by
-    [policy, pe, operator], which products run on the array; the others run on the vector unit. Besides an operator's
-    own work, ``vector_ops`` holds the quantization of what it writes and the conversion of what it reads;
-    ``array_ops`` and ``fallback_ops`` what a product adds on the array (scales that no PE applies) and on the vector
-    unit (conversion to FP16 and the products themselves). ``resident_bytes`` [policy] is what DRAM has to hold.
+    A product reads operand A (activations) and operand B (weights or KV cache) and writes C. ``work`` has the vector
+    operations by term: ``ALWAYS`` an operator's own and the conversion of what it reads and writes; ``ON_ARRAY`` and
+    ``FALLBACK`` what a product adds where it runs, with every element converted once. ``edge`` and ``dram``
+    [operand, policy, operator] are the elements of A and B that are converted on their way into the array, and into the
+    buffer: again each time that they go there. ``waiting_bits`` go through the buffer while the absolute maximum
+    of their row is sought. ``resident_bytes`` [policy] is what DRAM has to hold.
     """
 
     count: Array
@@ -115,29 +58,43 @@ class OperatorTable:
     c_bytes: Array
     a_bits: Array
     b_bits: Array
-    vector_ops: Array
-    array_ops: Array
-    fallback_ops: Array
-    accepts: NDArray[np.bool_]
+    work: Mapping[str, Array]
+    edge: Array
+    dram: Array
+    waiting_bits: Array
     resident_bytes: Array
 
     @classmethod
     def of(cls, choices: Choices, workload: Workload) -> OperatorTable:
-        """Tabulate ``workload`` under every policy and PE of ``choices``."""
+        """Tabulate ``workload`` under every policy of ``choices``."""
         columns = workload.columns()
         by_policy = [_under_policy(policy, workload) for policy in choices.values["policy"]]
         stacked = {name: np.array([table[name] for table in by_policy]) for name in by_policy[0]}
         return cls(
             **{name: columns[name] for name in ("count", "batch", "m", "n", "k", "macs")},
+            work={name: stacked.pop(name) for name in (*ALWAYS, *ON_ARRAY, *FALLBACK)},
+            **{name: np.moveaxis(stacked.pop(name), -1, 0) for name in PLACES},
             **stacked,
             is_gemm=np.array([operator.is_gemm for operator in workload.operators]),
-            accepts=np.array(
-                [
-                    [_accepted(pe, policy, workload) for pe in choices.values["pe"]]
-                    for policy in choices.values["policy"]
-                ]
-            ),
         )
+
+    @cached_property
+    def vector_ops(self) -> Array:
+        """Vector operations of every operator, wherever it runs."""
+        return self._sum(ALWAYS)
+
+    @cached_property
+    def array_ops(self) -> Array:
+        """Vector operations that a product on the array adds."""
+        return self._sum(ON_ARRAY)
+
+    @cached_property
+    def fallback_ops(self) -> Array:
+        """Vector operations that a product on the vector unit adds."""
+        return self._sum(FALLBACK)
+
+    def _sum(self, terms: tuple[str, ...]) -> Array:
+        return np.asarray(np.sum([self.work[term] for term in terms], axis=0))
 
 
 def _under_policy(policy: Policy, workload: Workload) -> dict[str, Any]:
@@ -157,45 +114,42 @@ def _under_policy(policy: Policy, workload: Workload) -> dict[str, Any]:
     }
 
 
-def _operator_work(operator: Operator, operands: Operands) -> dict[str, float]:
+def _operator_work(operator: Operator, operands: Operands) -> dict[str, Any]:
     a, b = operands.activations, stationary(operator, operands)
-    to_cache = operator.kv_elements if operator.kind != "attention" else 0
-    work = dict.fromkeys(("a_bits", "b_bits", "array_ops", "fallback_ops"), 0.0)
-    work["vector_ops"] = operator.vector_ops + QUANTIZE_OPS * (
-        operator.output_elements * _is_quantized(a.storage) + to_cache * _is_quantized(operands.kv_cache.storage)
+    work: dict[str, Any] = dict.fromkeys((*ALWAYS, *ON_ARRAY, *FALLBACK, "a_bits", "b_bits"), 0.0)
+    work |= {place: np.zeros(2) for place in PLACES}
+    work["operators"] = operator.vector_ops
+    quantized = operator.output_elements * _is_quantized(a.storage)
+    cached = operator.kv_elements * _is_quantized(operands.kv_cache.storage) * (operator.kind != "attention")
+    work["requantization" if operator.is_gemm else "activation quantization"] = QUANTIZE_OPS * quantized
+    work["KV quantization"] = QUANTIZE_OPS * cached
+    work["waiting_bits"] = WAITING_BITS * (
+        quantized * (a.storage.block is None) + cached * (operands.kv_cache.storage.block is None)
     )
     if not operator.is_gemm:
-        work["vector_ops"] += operator.activation_elements * _is_quantized(a.storage)
+        work["activation conversion"] = operator.activation_elements * _is_quantized(a.storage)
         return work
     for operand in (a, b):
         if operand.dequantize == "pe" and operand.compute != operand.storage.element:
             raise InputError(f"{operator.name}: {operand}: no PE converts formats inside; use edge or dram")
     elements = (a, operator.batch * operator.m * operator.k), (b, operator.batch * operator.n * operator.k)
-    products = operator.batch * operator.m * operator.n
+    scalings = max(_scalings(a, operator.k), _scalings(b, operator.k))
+    by_group = "group" in (a.dequantize, b.dequantize)
+    term = "dequantization after the group" if by_group else "output scales"
+    work[term] = operator.batch * operator.m * operator.n * scalings
     work["a_bits"], work["b_bits"] = _buffer_bits(a), _buffer_bits(b)
-    work["array_ops"] = products * max(_scalings(a, operator.k), _scalings(b, operator.k)) + sum(
-        count for operand, count in elements if operand.dequantize in ("dram", "edge")
-    )
-    work["fallback_ops"] = operator.macs + sum(count for operand, count in elements if _is_quantized(operand.storage))
+    for number, (operand, count) in enumerate(elements):
+        if operand.dequantize in PLACES:
+            work[operand.dequantize][number] = count
+            work[PLACES[operand.dequantize]] += count
+        work["conversion to FP16"] += count * _is_quantized(operand.storage)
+    work["products in FP16"] = operator.macs
     return work
-
-
-def _accepted(pe: PE, policy: Policy, workload: Workload) -> list[bool]:
-    return [
-        operator.is_gemm
-        and pe.accepts(stationary(operator, operands).consumed, operands.activations.consumed, operator.k)
-        for operator, operands in zip(workload.operators, workload.operands(policy), strict=True)
-    ]
 
 
 def stationary(operator: Operator, operands: Operands) -> OperandFormat:
     """Operand B of a product: the KV cache in attention, otherwise the weights."""
     return operands.kv_cache if operator.kind == "attention" else operands.weights
-
-
-def dataflow_indices(choices: Choices) -> NDArray[np.intp]:
-    """Index into ``DATAFLOWS`` of each dataflow of ``choices``."""
-    return np.array([DATAFLOWS.index(dataflow) for dataflow in choices.values["dataflow"]], np.intp)
 
 
 def _is_quantized(format: Format) -> bool:

@@ -8,7 +8,7 @@ from functools import reduce
 
 import pandas as pd
 
-from hwexplore.accelerator.tables import operand_registers
+from hwexplore.accelerator.pe_table import operand_registers
 from hwexplore.errors import InputError
 from hwexplore.pe import PE
 from hwexplore.pe.dsp import fpga_bill, multipliers
@@ -90,8 +90,7 @@ def utilisation(
     target = load(device) if isinstance(device, str) else device
     core = _circuit(unit, target, dsp, packed, operand_registers(unit))
     lane = _circuit(PE.parse(VECTOR_LANE), target, dsp, packed, ())
-    activations = sum(bits for name, bits in unit.ports.items() if name.startswith("activation"))
-    weights = sum(bits for name, bits in unit.ports.items() if not name.startswith(("activation", "mode")))
+    activations, weights = unit.port_bits
     word_bits = max(rows * activations + cols * weights, vector_lanes * LANE_PORT_BITS)
     kind, blocks = target.memory(sram_bytes, word_bits)
     used = {

@@ -118,6 +118,15 @@ class PE(ABC):
         fits = self.weight_port.accepts(weight) and self.activation_port.accepts(activation)
         return fits and self.accumulator.takes(terms)
 
+    def for_operands(self, weight: Format, activation: Format, terms: int) -> PE | None:
+        """The PE in the mode that accepts such sums with the most products per cycle; None if none does."""
+        accepting = (
+            [pe for pe in map(self.in_mode, self.modes) if pe.accepts(weight, activation, terms)]
+            if self.modes
+            else [self] * self.accepts(weight, activation, terms)
+        )
+        return max(accepting, key=lambda pe: pe.macs_per_cycle, default=None)
+
     def is_exact(self, weight: Format, activation: Format, terms: int) -> bool:
         """Whether sums of ``terms`` products of accepted operands of these formats are exact, whatever their values."""
         if self.accumulator.kind == "float":
@@ -137,6 +146,13 @@ class PE(ABC):
     @abstractmethod
     def ports(self) -> dict[str, int]:
         """Bits of each operand input of the core."""
+
+    @property
+    def port_bits(self) -> tuple[int, int]:
+        """Bits of the operand inputs that activations take, and of those that weights take, scales included."""
+        activations = sum(bits for name, bits in self.ports.items() if name.startswith("activation"))
+        modes = self.ports.get("mode", 0)
+        return activations, sum(self.ports.values()) - activations - modes
 
     @property
     def meanings(self) -> dict[str, str]:

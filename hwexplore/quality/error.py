@@ -34,8 +34,9 @@ def policy_error(workload: Workload, policy: Policy, pe: PE) -> float:
             continue
         a, b = operands.activations, stationary(operator, operands)
         total = operand_noise(a) + operand_noise(b)
-        if pe.accepts(b.consumed, a.consumed, operator.k):
-            total += accumulation_noise(pe, b.consumed, a.consumed, operator.k, b.storage.block)
+        unit = pe.for_operands(b.consumed, a.consumed, operator.k)
+        if unit is not None:
+            total += accumulation_noise(unit, b.consumed, a.consumed, operator.k, b.storage.block)
         noise += operator.count * operator.macs * total
         macs += operator.count * operator.macs
     if not macs:

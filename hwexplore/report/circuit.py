@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwexplore.accelerator import Model
-from hwexplore.accelerator.tables import operand_registers
 from hwexplore.technology import Bill
 from hwexplore.technology.bill import overlapped
 
@@ -14,7 +13,7 @@ __all__ = ["describe_pe"]
 
 
 def describe_pe(model: Model, place: tuple[int, int, int]) -> dict[str, Any]:
-    """One instance, as it stands in the array, of the PE at ``place``, indices of PE, clock and voltage.
+    """One instance, without the registers around it, of the PE at ``place``, indices of PE, clock and voltage.
 
     ``bill`` has a list per column, an entry per item: ``area_um2``, ``leakage_uw`` and energies of all ``count``
     primitives, ``dynamic_pj`` and ``clock_pj`` per cycle in which the PE works. ``path`` is the critical path from
@@ -25,8 +24,7 @@ def describe_pe(model: Model, place: tuple[int, int, int]) -> dict[str, Any]:
     bill = description.bill("gaussian")
     period_ps = float(model.pes.period_s[place]) * 1e12
     effort = node.effort(bill, period_ps)
-    items = [*bill, *operand_registers(description)]
-    prices = [node.price(Bill((item,)), effort) for item in items]
+    prices = [node.price(Bill((item,)), effort) for item in bill]
     path = overlapped(node.critical_path(bill))
     registers_ps = node.delay_ps(()) / (1 + effort)
     stages_ps = [node.delay_ps((stage,)) / (1 + effort) - registers_ps for stage in path]
@@ -35,7 +33,7 @@ def describe_pe(model: Model, place: tuple[int, int, int]) -> dict[str, Any]:
         "macs_per_cycle": description.macs_per_cycle,
         "period_ps": period_ps,
         "bill": {
-            **_columns(items, ("part", "primitive", "count", "activity", "why")),
+            **_columns(bill.items, ("part", "primitive", "count", "activity", "why")),
             **_columns(prices, ("area_um2", "dynamic_pj", "clock_pj", "leakage_uw")),
         },
         "path": {

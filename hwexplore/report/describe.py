@@ -32,7 +32,8 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
       byte), ``work_per_s``. ``unit`` is what it runs on, ``bound`` the slowest term, ``total_s`` the time of all
       ``count``, ``share`` its part of the latency;
     - ``energy_j`` of the pass and ``area_mm2``, by term, static energies included;
-    - ``roofline``: peak ``array_macs_per_s`` and ``vector_ops_per_s``, and DRAM ``bandwidth_bytes_per_s``;
+    - ``roofline``: peak ``array_macs_per_s`` (in the fastest mode that the workload uses) and ``vector_ops_per_s``, and
+      DRAM ``bandwidth_bytes_per_s``;
     - ``pe``: see ``describe_pe``; ``pe_instances`` of them are on the die.
 
     InputError for a number outside the space and for an infeasible design.
@@ -111,9 +112,13 @@ def _energy_j(problem: Problem, breakdown: Breakdown) -> dict[str, Array]:
 
 
 def _roofline(problem: Problem, index: dict[str, NDArray[np.intp]]) -> dict[str, Array]:
-    hardware = problem.model.hardware(index)
+    model, hardware = problem.model, problem.model.hardware(index)
+    placed = model.placement.at(index["policy"], index["pe"])
+    used = np.max(np.where(placed.on_array, model.operators.macs / placed.work_cycles, 0), axis=-1)
+    own = np.array([pe.macs_per_cycle for pe in model.choices.values["pe"]])[index["pe"]]
+    macs_per_cycle = hardware.rows * hardware.cols * np.where(used > 0, used, own)
     return {
-        "array_macs_per_s": hardware.macs_per_cycle / hardware.period_s,
+        "array_macs_per_s": macs_per_cycle / hardware.period_s,
         "vector_ops_per_s": hardware.lanes / hardware.period_s,
         "bandwidth_bytes_per_s": hardware.bandwidth_bytes_per_s,
     }

@@ -15,7 +15,7 @@ from hwexplore.technology import device
 from hwexplore.technology.bill import PRIMITIVES
 from hwexplore.technology.memory import Dram, Sram, SramLaw
 from hwexplore.technology.scaling import Scaling
-from hwexplore.technology.technology import FACTORS, Glitches, Primitive, Sizing, Technology, VectorUnit
+from hwexplore.technology.technology import FACTORS, Glitches, Primitive, Sizing, Technology, VectorUnit, Wire
 from hwexplore.technology.voltage import VoltageLaw
 
 __all__ = ["from_table", "load", "names"]
@@ -49,18 +49,19 @@ def _merged(table: Mapping[str, Any], calibrated: Mapping[str, Any]) -> dict[str
 def from_table(table: Mapping[str, Any]) -> Technology:
     """The technology that a TOML table describes: coefficients, or the factors from another technology's.
 
-    The table names its SRAM law, which is looked up, as are the kinds of DRAM, which all technologies share.
+    The table names its SRAM law, which is looked up, as are wires and the kinds of DRAM, which all technologies share.
     """
     name, scaling = table["name"], _scaling(table)
     figures = _figures(table) if scaling is None else _scaled_figures(load(scaling.base), scaling)
     law, sram_spreads = _sram_law(table["sram"])
     drams, dram_spreads = _drams()
+    wire = tomllib.loads((files("hwexplore.models") / "wire.toml").read_text("utf-8"))
     if law.temperature_c != figures["temperature_c"]:
         raise InputError(
             f"technology {name}: logic leaks at {figures['temperature_c']:g} C, its SRAM {law.name} at "
             f"{law.temperature_c:g} C; one temperature is needed"
         )
-    spreads = {**figures.pop("spreads"), **_spreads(table), **sram_spreads, **dram_spreads}
+    spreads = {**figures.pop("spreads"), **_spreads(table), **sram_spreads, **dram_spreads, **_spreads(wire)}
     missing = [factor for factor in FACTORS if factor not in spreads]
     if missing:
         raise InputError(f"technology {name} has no spread of {', '.join(missing)}")
@@ -71,6 +72,7 @@ def from_table(table: Mapping[str, Any]) -> Technology:
         voltage=table["voltage"],
         sram_law=law,
         drams=drams,
+        wire=Wire(**wire["wire"]),
         voltage_law=VoltageLaw(**table["voltage_law"]) if "voltage_law" in table else None,
         spread={factor: spreads[factor][0] for factor in FACTORS},
         spread_sources={factor: spreads[factor][1] for factor in FACTORS},

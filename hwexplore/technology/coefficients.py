@@ -27,12 +27,14 @@ UNITS = {"um2": "um2", "pj": "pJ", "ps": "ps", "uw": "uW"}
 
 
 def coefficients(technology: Technology) -> Iterator[Coefficient]:
-    """Every coefficient of ``technology``: its scaling, logic, SRAM, supply voltage, vector unit, DRAM."""
+    """Every coefficient of ``technology``: its scaling, logic, SRAM, supply voltage, vector unit, wires, DRAM."""
     yield from _scalings("", technology.scalings)
     yield from _primitives(technology)
     yield from _sram(technology)
     yield from _voltage(technology)
     yield from _vector_unit(technology)
+    wire = technology.wire
+    yield Coefficient("wire.pj_per_bit_mm_v2", wire.pj_per_bit_mm_v2, "pJ/(bit mm V^2)", "wire_energy", wire.source)
     yield from _drams(technology)
 
 

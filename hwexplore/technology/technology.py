@@ -17,7 +17,7 @@ from hwexplore.technology.memory import Dram, Sram, SramLaw
 from hwexplore.technology.scaling import Scaling
 from hwexplore.technology.voltage import VoltageLaw
 
-__all__ = ["DRAWS", "FACTORS", "Glitches", "Price", "Primitive", "Sizing", "Technology", "VectorUnit"]
+__all__ = ["DRAWS", "FACTORS", "Glitches", "Price", "Primitive", "Sizing", "Technology", "VectorUnit", "Wire"]
 
 LATENESS = 0.75
 """Power of the depth with which glitches grow: the best of 0.35, 0.5, 0.75 and 1 for the PEs that were fitted."""
@@ -30,6 +30,7 @@ FACTORS = (
     *("sram_area", "sram_energy", "sram_delay", "sram_leakage"),
     *("dram_energy", "dram_area", "dram_static"),
     *("vector_area", "vector_energy"),
+    "wire_energy",
 )
 """The named factors that carry the spreads; a draw has one of each, which all designs share."""
 
@@ -84,6 +85,17 @@ class VectorUnit:
             energy_pj=self.energy_pj * energy,
             leakage_uw=self.leakage_uw * leakage,
         )
+
+
+@dataclass(frozen=True)
+class Wire:
+    """Wires with their repeaters: energy of a bit of random data moved over 1 mm is ``pj_per_bit_mm_v2`` x voltage^2.
+
+    Capacitance per length hardly changes from node to node, so that all technologies share it.
+    """
+
+    pj_per_bit_mm_v2: float
+    source: str
 
 
 @dataclass(frozen=True)
@@ -148,6 +160,7 @@ class Technology:
     sram_law: SramLaw
     drams: Mapping[str, Dram]
     vector_unit: VectorUnit
+    wire: Wire
     voltage_law: VoltageLaw | None
     sizing: Sizing
     glitches: Glitches
@@ -204,6 +217,11 @@ class Technology:
             primitive = self.primitives[stage.primitive]
             delay += stage.count * (primitive.carry_delay_ps if stage.carry else primitive.delay_ps)
         return delay
+
+    @property
+    def wire_pj_per_bit_mm(self) -> float:
+        """Energy of a bit of random data moved over 1 mm at this voltage."""
+        return self.wire.pj_per_bit_mm_v2 * self.voltage**2
 
     def sram(self, size_bytes: ArrayLike, word_bits: ArrayLike) -> Sram:
         """The SRAM macro of ``size_bytes`` and ``word_bits`` (both broadcast); outside the fitted range InputError."""
@@ -290,4 +308,5 @@ class Technology:
             vector_unit=self.vector_unit.scaled(
                 area=factor["vector_area"], energy=factor["vector_energy"], leakage=leakage
             ),
+            wire=replace(self.wire, pj_per_bit_mm_v2=self.wire.pj_per_bit_mm_v2 * factor["wire_energy"]),
         )

@@ -24,6 +24,7 @@ UNITS = {name: name for name in ("um2", "mm2", "ps")} | {
     "bit": "pJ/bit",
     "s": "B/s",
     "bytes": "B",
+    "v2": "pJ/(bit mm V^2)",
 }
 
 
@@ -64,6 +65,7 @@ def published(name: str) -> Iterator[tuple[str, float]]:
         law = read("memories", f"sram_{law['scaled']['base']}")
     yield from ((f"sram.{path.removeprefix('law.')}", value) for path, value in figures({"law": law["law"]}))
     yield from figures({"dram": read("memories", "dram")["dram"]})
+    yield from figures({"wire": read("", "wire")["wire"]})
 
 
 def steps(table: dict[str, Any], folder: str, prefix: str) -> Iterator[tuple[str, float]]:

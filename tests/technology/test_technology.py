@@ -199,6 +199,7 @@ def test_a_draw_scales_every_coefficient_by_its_factor() -> None:
         assert drawn.drams[name].bandwidth_bytes_per_s == dram.bandwidth_bytes_per_s
     for field, factor in (("area_um2", "vector_area"), ("energy_pj", "vector_energy"), ("leakage_uw", "leakage")):
         note(factor, getattr(drawn.vector_unit, field) / getattr(NANGATE.vector_unit, field))
+    note("wire_energy", drawn.wire_pj_per_bit_mm / NANGATE.wire_pj_per_bit_mm)
     assert seen.keys() == NANGATE.spread.keys() == set(FACTORS)
     assert all(len(ratios) == 1 for ratios in seen.values())
     assert len(set().union(*seen.values())) == len(seen)

@@ -1,0 +1,104 @@
+"""Where each operator runs: on the array, in which mode of its PEs, or on the vector unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwexplore.accelerator.designs import Choices
+from hwexplore.accelerator.pe_table import units
+from hwexplore.accelerator.tables import stationary
+from hwexplore.pe import PE
+from hwexplore.workloads import Policy, Workload
+
+__all__ = ["Placed", "Placement"]
+
+Array = NDArray[np.float64]
+FIGURES = ("m", "n", "k", "beat", "tile_m", "tile_n", "a_passes", "b_passes", "work_cycles")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Products on the array, all [design, operator]; what runs elsewhere has ``on_array`` False and figures of 1.
+
+    ``unit`` numbers the PE and its mode (see `PeTable`). ``m``, ``n`` and ``k`` count tiles of the PE, each of which
+    takes ``beat`` cycles; ``tile_m`` and ``tile_n`` are rows and columns of sums in a tile, ``a_passes`` and
+    ``b_passes`` how often its operands come to the ports. ``work_cycles`` are those in which one PE could do all
+    useful products of one operator.
+    """
+
+    on_array: NDArray[np.bool_]
+    unit: NDArray[np.intp]
+    m: Array
+    n: Array
+    k: Array
+    beat: Array
+    tile_m: Array
+    tile_n: Array
+    a_passes: Array
+    b_passes: Array
+    work_cycles: Array
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The products of a workload under each policy on each PE: ``unit`` [policy, pe, operator] that runs them, or -1;
+    ``figures`` [figure, policy, pe, operator] as in `Placed`."""
+
+    unit: NDArray[np.intp]
+    figures: Array
+
+    @classmethod
+    def of(cls, choices: Choices, workload: Workload) -> Placement:
+        """Each product goes to the mode that accepts its formats and has the most products per cycle."""
+        pes, policies = choices.values["pe"], choices.values["policy"]
+        columns = workload.columns()
+        unit = np.full((len(policies), len(pes), len(workload.operators)), -1, np.intp)
+        figures = np.ones((len(FIGURES), *unit.shape))
+        modes = [units(pe) for pe in pes]
+        first_unit = np.cumsum([0, *map(len, modes)])
+        for place in np.ndindex(*unit.shape[:2]):
+            number = place[1]
+            for operator, chosen in enumerate(_chosen(pes[number], policies[place[0]], workload)):
+                if chosen is not None:
+                    unit[(*place, operator)] = first_unit[number] + modes[number].index(chosen)
+                    sizes = (columns[name][operator] for name in ("batch", "m", "n", "k"))
+                    figures[(slice(None), *place, operator)] = _figures(chosen, *sizes)
+        return cls(unit, figures)
+
+    @property
+    def on_array(self) -> NDArray[np.bool_]:
+        """By [policy, pe, operator]."""
+        return self.unit >= 0
+
+    @property
+    def work_cycles(self) -> Array:
+        """By [policy, pe, operator], 0 for what does not run on the array."""
+        return np.where(self.on_array, self.figures[-1], 0)
+
+    def at(self, policy: NDArray[np.intp], pe: NDArray[np.intp]) -> Placed:
+        """Of designs with these indices."""
+        unit = self.unit[policy, pe]
+        return Placed(unit >= 0, unit, *self.figures[:, policy, pe])
+
+
+def _chosen(pe: PE, policy: Policy, workload: Workload) -> list[PE | None]:
+    return [
+        pe.for_operands(stationary(operator, operands).consumed, operands.activations.consumed, operator.k)
+        if operator.is_gemm
+        else None
+        for operator, operands in zip(workload.operators, workload.operands(policy), strict=True)
+    ]
+
+
+def _figures(unit: PE, batch: float, m: float, n: float, k: float) -> tuple[float, ...]:
+    tile = unit.tile
+    tiles = (_tiles(size, step) for size, step in ((m, tile.m), (n, tile.n), (k, tile.k)))
+    return *tiles, tile.cycles, tile.m, tile.n, *unit.passes, batch * m * n * k / unit.macs_per_cycle
+
+
+def _tiles(size: float, step: int) -> float:
+    """Steps that make up ``size``, whole ones; single steps may be fractions, as averages over experts are."""
+    return float(np.ceil(size / step)) if step > 1 else size
