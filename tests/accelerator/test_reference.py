@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
-from math import ceil, floor, inf
+from math import ceil, floor, inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pytest
 from hwexplore import technology as technologies
 from hwexplore import workloads
 from hwexplore.accelerator import REASONS, Choices, Evaluator, Model
-from hwexplore.formats import Integer
+from hwexplore.formats import Format, Integer
 from hwexplore.pe import PE
 from hwexplore.search import Space
 from hwexplore.technology import Technology
@@ -28,6 +28,7 @@ CHOICES: dict[str, list[Any]] = {
         "dot(int8_g32, int8_g32, lanes=8)",
         "bit_serial(int4, int8, lanes=16, acc=int32)",
         "lut(int4, int8, m=2, n=3, k=4)",
+        "multi(int8, int8, acc=int32)",
     ],
     "rows": [1, 4, 48],
     "cols": [16, 100, 1024],
@@ -53,28 +54,49 @@ CHOICES: dict[str, list[Any]] = {
 @dataclass
 class PricedPe:
     period_s: float
-    area_mm2: float
-    mac_pj: float
+    core_um2: float
+    cycle_pj: dict[str, float]
+    """By mode, the clock left out."""
     clock_pj: float
-    leakage_w: float
+    leakage_uw: float
 
 
 @cache
 def priced(pe: PE, clock_mhz: float | str, node: str, voltage: float) -> PricedPe | None:
-    """``pe`` with the registers that pass its operands on, or None where it cannot reach the clock."""
+    """The core of ``pe``, or None where it cannot reach the clock."""
     technology = technologies.load(node).at(voltage)
     fastest_ps = pe.fastest_period_ps(technology)
     period_ps = fastest_ps if clock_mhz == "max" else 1e6 / float(clock_mhz)
     if period_ps < fastest_ps:
         return None
     core = pe.cost(technology, period_ps=period_ps)
-    bits, flip_flop = sum(pe.ports.values()), technology.primitives["flip_flop"]
+    cycle_pj = {}
+    for mode in pe.modes or ("",):
+        cost = pe.cost(technology, period_ps=period_ps, mode=mode or None)
+        cycle_pj[mode] = (cost.energy_pj.mid - cost.clock_pj.mid) * cost.macs_per_cycle
     return PricedPe(
         period_s=period_ps * 1e-12,
-        area_mm2=(core.area_um2.mid + bits * flip_flop.area_um2) * 1e-6,
-        mac_pj=core.energy_pj.mid - core.clock_pj.mid + bits * flip_flop.energy_pj / 2 / pe.macs_per_cycle,
-        clock_pj=core.clock_pj.mid * pe.macs_per_cycle + bits * flip_flop.clock_pj,
-        leakage_w=(core.leakage_uw.mid + bits * flip_flop.leakage_uw) * 1e-6,
+        core_um2=core.area_um2.mid,
+        cycle_pj=cycle_pj,
+        clock_pj=core.clock_pj.mid * pe.macs_per_cycle,
+        leakage_uw=core.leakage_uw.mid,
+    )
+
+
+def mode_for(pe: PE, weight: Format, activation: Format, k: int) -> str | None:
+    """The mode with most products a cycle that accepts a product; "" for a PE without modes, None if it is refused."""
+    modes = {mode: pe.in_mode(mode) for mode in pe.modes} or {"": pe}
+    accepting = [mode for mode, one in modes.items() if one.accepts(weight, activation, k)]
+    return max(accepting, key=lambda mode: modes[mode].macs_per_cycle, default=None)
+
+
+def port_data(pe: PE) -> tuple[float, float]:
+    """Bits of activations and weights that come to the ports of ``pe`` in a cycle."""
+    times_a, times_w = (4, 8) if pe.family == "bit_serial" else (1, 1)
+    tile = pe.tile
+    return tuple(
+        times * step * tile.k * (format.element_bits + (16 / 32 if format.block else 0)) / tile.cycles
+        for times, step, format in ((times_a, tile.m, pe.activation), (times_w, tile.n, pe.weight))
     )
 
 
@@ -130,14 +152,27 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
     if core is None:
         return inf, inf, inf, "the PE cannot reach the clock"
 
+    node = technology.at(design["voltage"])
+    flip_flop, wire_pj = node.primitives["flip_flop"], node.wire_pj_per_bit_mm
     tile = pe.tile
     sums = 0 if dataflow == "os" else 2 * cols * tile.m * tile.n * pe.accumulator_bits / tile.cycles
-    enters_a, enters_b = (4, 8) if pe.family == "bit_serial" else (1, 1)
-    row_bits, col_bits = (
-        times * step * tile.k * (format.element_bits + (16 / 32 if format.block else 0)) / tile.cycles
-        for times, step, format in ((enters_a, tile.m, pe.activation), (enters_b, tile.n, pe.weight))
-    )
+    data = [port_data(pe.in_mode(mode)) for mode in pe.modes] or [port_data(pe)]
+    row_bits, col_bits = max(a for a, _ in data), max(w for _, w in data)
     port = max(rows * row_bits + cols * col_bits + sums, 32 * lanes)
+    a_port = sum(bits for name, bits in pe.ports.items() if name.startswith("activation"))
+    w_port = sum(bits for name, bits in pe.ports.items() if not name.startswith(("activation", "mode")))
+    held_a, held_w = tile.m * tile.k, tile.n * tile.k
+    if pe.family == "multi":
+        held_a = held_w = 0
+    held_a *= pe.activation.element_bits + (0.5 if pe.activation.block else 0)
+    held_w *= pe.weight.element_bits + (0.5 if pe.weight.block else 0)
+    register_bits = {
+        "os": a_port + w_port,
+        "ws": a_port + max(w_port, round(held_w)),
+        "is": max(a_port, round(held_a)) + w_port,
+    }[dataflow]
+    pitch_mm = sqrt(core.core_um2 + register_bits * flip_flop.area_um2) / 1000
+    edge_bits = rows * a_port + cols * w_port + sums
     size, law = 1024 * design["sram_kib"], technology.sram_law
     banks = max(ceil(port / 64), ceil(size / law.size_bytes[1]))
     if size / banks < law.size_bytes[0]:
@@ -146,6 +181,9 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
         return inf, inf, inf, "the buffer's banks are slower than the clock"
     read, write = (float(law(name, size / banks, 64)) / 64 for name in ("read_pj", "write_pj"))
 
+    array_um2 = rows * cols * (core.core_um2 + register_bits * flip_flop.area_um2)
+    buffer_um2 = banks * float(law("area_um2", size / banks, 64))
+    move_pj = technology.wire_pj_per_bit_mm * (sqrt(array_um2) + sqrt(buffer_um2)) / 2 / 1000
     latency = picojoules = weight_bytes = cache_bytes = 0.0
     fits = True
     for op in workload.operators:
@@ -160,51 +198,70 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
         a, c = op.activation_elements * byte_a, op.output_elements * byte_a
         b, kv = op.weight_elements * byte_w, op.kv_elements * byte_kv
         weight_bytes += op.count * b
-        vector = op.vector_ops + 3 * op.output_elements * quantized(operand_a.storage)
+        written = op.output_elements * quantized(operand_a.storage)
+        cached = 0 if op.kind == "attention" else op.kv_elements * quantized(operands.kv_cache.storage)
+        vector = op.vector_ops + 3 * (written + cached)
+        waiting = 16 * (
+            written * (operand_a.storage.block is None) + cached * (operands.kv_cache.storage.block is None)
+        )
         if op.kind == "attention":
             b += kv
             cache_bytes += op.count * kv
         else:
             c += kv
-            vector += 3 * op.kv_elements * quantized(operands.kv_cache.storage)
-        array_cycles = buffer_pj = array_pj = 0.0
+        array_cycles = array_pj = 0.0
         moved = a + b + c
         if not op.is_gemm:
             vector += op.activation_elements * quantized(operand_a.storage)
-            buffer_pj = 8 * (a + b) * read
+            read_bits, written_bits = 8 * (a + b), 0.0
         else:
             given = [
                 operand.storage if operand.dequantize == "pe" else operand.compute for operand in (operand_b, operand_a)
             ]
-            on_array = pe.accepts(given[0], given[1], op.k)
+            mode = mode_for(pe, given[0], given[1], op.k)
+            unit = pe.in_mode(mode) if mode else pe
             elements = (operand_a, op.batch * op.m * op.k), (operand_b, op.batch * op.n * op.k)
             bits_a, bits_b = (
                 (operand.compute if operand.dequantize == "dram" else operand.storage).packed_bits()
                 for operand in (operand_a, operand_b)
             )
-            unit_m, unit_n = (rows * tile.m, cols * tile.n) if on_array else (1, lanes)
+            unit_m, unit_n = (1, lanes) if mode is None else (rows * tile.m, cols * tile.n)
             moved = c + least_traffic(op, a, b, pe.accumulator_bits / 8, size / 2, unit_m, unit_n)
             fits &= moved < inf
-            if on_array:
-                vector += op.batch * op.m * op.n * max(scale_ops(operand_a, op.k), scale_ops(operand_b, op.k))
-                vector += sum(number for operand, number in elements if operand.dequantize in ("dram", "edge"))
+            written_bits = read_bits = 0.0
+            if mode is not None:
                 m, n, k = (
                     ceil(size / step) if step > 1 else size
-                    for size, step in ((op.m, tile.m), (op.n, tile.n), (op.k, tile.k))
+                    for size, step in ((op.m, tile.m), (op.n, tile.n), (op.k, unit.tile.k))
                 )
                 on_rows, on_cols, streamed = {"os": (m, n, k), "ws": (k, n, m), "is": (k, m, n)}[dataflow]
                 down, across = ceil(on_rows / rows), ceil(on_cols / cols)
                 array_cycles = op.batch * down * across * (2 * rows + cols - 2 + tile.cycles * streamed)
                 times_a, times_b = {"os": (across, down), "ws": (across, 1), "is": (1, across)}[dataflow]
-                times_a, times_b = times_a * enters_a, times_b * enters_b
+                vector += op.batch * op.m * op.n * max(scale_ops(operand_a, op.k), scale_ops(operand_b, op.k))
+                for (operand, number), times in zip(elements, (times_a, times_b), strict=True):
+                    vector += number * {"dram": 1, "edge": times}.get(operand.dequantize, 0)
+                if pe.family == "bit_serial":
+                    times_a, times_b = 4 * times_a, 8 * times_b
                 times_c = 1 if dataflow == "os" else down
                 partial_bits = op.batch * op.m * op.n * pe.accumulator_bits
-                buffer_pj = partial_bits * (times_c * write + (times_c - 1) * read)
-                array_pj = op.macs * core.mac_pj + array_cycles * rows * cols * core.clock_pj
+                written_bits, read_bits = times_c * partial_bits, (times_c - 1) * partial_bits
+                data_a, data_w = port_data(unit)
+                passing = sum(pe.outputs.values()) / tile.cycles
+                through, over = {
+                    "os": (data_a + data_w, data_a + data_w),
+                    "ws": (data_a, data_a + passing),
+                    "is": (data_w, data_w + passing),
+                }[dataflow]
+                per_cycle = core.cycle_pj[mode] + through * flip_flop.energy_pj / 2 + over * wire_pj * pitch_mm
+                array_pj = op.macs / unit.macs_per_cycle * per_cycle + array_cycles * (
+                    rows * cols * (core.clock_pj + register_bits * flip_flop.clock_pj) + edge_bits * flip_flop.clock_pj
+                )
             else:
                 vector += op.macs + sum(number for operand, number in elements if quantized(operand.storage))
                 times_a, times_b = ceil(op.n / lanes), op.m
-            buffer_pj += read * op.batch * op.k * (op.m * times_a * bits_a + op.n * times_b * bits_b)
+            read_bits += op.batch * op.k * (op.m * times_a * bits_a + op.n * times_b * bits_b)
+        read_bits, written_bits = read_bits + waiting, written_bits + waiting + 8 * moved
         latency += op.count * max(
             array_cycles * core.period_s,
             vector / lanes * core.period_s,
@@ -212,9 +269,9 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
         )
         picojoules += op.count * (
             array_pj
-            + buffer_pj
-            + 8 * moved * write
-            + vector * technology.at(design["voltage"]).vector_unit.energy_pj
+            + read_bits * (read + move_pj)
+            + written_bits * (write + move_pj)
+            + vector * node.vector_unit.energy_pj
             + 8 * moved * dram.energy_pj_per_bit
         )
 
@@ -223,16 +280,16 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
         return inf, inf, inf, "the DRAM cannot hold weights and KV cache"
     if not fits:
         return inf, inf, inf, "the buffer is too small for any tile"
+    register_uw = (rows * cols * register_bits + edge_bits) * flip_flop.leakage_uw
     static_w = (
-        rows * cols * core.leakage_w
+        (rows * cols * core.leakage_uw + register_uw) * 1e-6
         + banks * float(law("leakage_mw", size / banks, 64)) * 1e-3
-        + lanes * technology.at(design["voltage"]).vector_unit.leakage_uw * 1e-6
+        + lanes * node.vector_unit.leakage_uw * 1e-6
         + design["channels"] * dram.static_w
     )
     area = (
-        rows * cols * core.area_mm2
-        + banks * float(law("area_um2", size / banks, 64)) * 1e-6
-        + lanes * technology.at(design["voltage"]).vector_unit.area_um2 * 1e-6
+        (array_um2 + edge_bits * flip_flop.area_um2 + buffer_um2) * 1e-6
+        + lanes * node.vector_unit.area_um2 * 1e-6
         + design["channels"] * dram.area_mm2
     )
     return latency, picojoules * 1e-12 + latency * static_w, area, ""
