@@ -42,14 +42,15 @@ REASONS = (
 class Breakdown:
     """Where time, energy and area of each design go.
 
-    ``seconds`` and ``picojoules`` map a term to an array [design, operator] of one such operator, ``traffic_bytes`` and
-    ``on_array`` are arrays [design, operator], ``converted`` [design, operator] of elements by the place where they
-    are converted before they enter the array; ``area_mm2`` and ``static_w`` map a term to an array [design]. All
-    broadcast to the designs, as the indices did.
+    Arrays [design, operator] of one such operator by term: ``seconds``, ``picojoules``, ``moved_bytes`` (DRAM traffic
+    of operands A, B and C), ``converted`` (elements, by the place where they are converted before they enter the
+    array); ``traffic_bytes`` and ``on_array`` are such arrays too. ``area_mm2`` and ``static_w`` map a term to an array
+    [design]. All broadcast to the designs, as the indices did.
     """
 
     seconds: dict[str, Array]
     picojoules: dict[str, Array]
+    moved_bytes: dict[str, Array]
     traffic_bytes: Array
     on_array: NDArray[np.bool_]
     converted: dict[str, Array]
@@ -259,4 +260,5 @@ class Model:
             "DRAM": traffic * hw.dram_pj_per_byte[..., None],
         }
         reason = np.where(hw.reason == 0, np.where(fits.all(axis=-1), 0, 5), hw.reason).astype(np.uint8)
-        return Breakdown(seconds, picojoules, traffic, on_array, converted, hw.area_mm2, hw.static_w, reason)
+        moved = {name: getattr(ops, f"{name.lower()}_bytes")[policy] for name in "ABC"}
+        return Breakdown(seconds, picojoules, moved, traffic, on_array, converted, hw.area_mm2, hw.static_w, reason)

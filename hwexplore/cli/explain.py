@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from hwexplore import technology as technologies
@@ -87,6 +88,7 @@ def _print(facts: Mapping[str, Any], problem: Problem) -> None:
         )
     print_table("metrics", ["metric", "unit", "value", "5 %", "95 %", "meaning"], rows)
     _print_operators(facts["operators"])
+    _print_format_costs(facts)
     _print_shares("energy", "J", facts["energy_j"])
     _print_shares("area", "mm2", facts["area_mm2"])
     _print_pe(facts)
@@ -100,6 +102,10 @@ def _print_operators(operators: Mapping[str, Any]) -> None:
         "bound by": operators["bound"],
         "total ms": [f"{1e3 * s:.4g}" for s in operators["total_s"]],
         "share %": [f"{100 * share:.1f}" for share in operators["share"]],
+        "array use %": [
+            f"{100 * use:.1f}" if unit == "array" else ""
+            for use, unit in zip(np.prod(list(operators["array_use"].values()), axis=0), operators["unit"], strict=True)
+        ],
         **{f"{term} us": [f"{1e6 * s:.4g}" for s in values] for term, values in operators["seconds"].items()},
         "MACs": [f"{macs:.4g}" for macs in operators["macs"]],
         "DRAM bytes": [f"{moved:.4g}" for moved in operators["dram_bytes"]],
@@ -107,6 +113,25 @@ def _print_operators(operators: Mapping[str, Any]) -> None:
     }
     rows = [[str(cell) for cell in row] for row in zip(*columns.values(), strict=True)]
     print_table("operators: times of one of 'count', which run one after the other", list(columns), rows)
+
+
+def _print_format_costs(facts: Mapping[str, Any]) -> None:
+    energy_j, latency_s = sum(facts["energy_j"].values()), facts["metrics"]["latency_s"]
+    rows = [
+        [
+            cost["term"],
+            cost["unit"],
+            f"{cost['operations']:.4g}" if cost["operations"] else "",
+            f"{cost['dram_bytes']:.4g}" if cost["dram_bytes"] else "",
+            f"{cost['energy_j']:.3g}",
+            f"{100 * cost['energy_j'] / energy_j:.2f}",
+            f"{1e3 * cost['busy_s']:.4g}" if cost["busy_s"] else "",
+            f"{100 * cost['busy_s'] / latency_s:.2f}" if cost["busy_s"] else "",
+        ]
+        for cost in facts["format_costs"]
+    ]
+    headings = ["term", "unit", "operations", "DRAM bytes", "J", "% of energy", "busy ms", "% of latency"]
+    print_table("what the formats cost beside the products; 'busy' may be hidden behind other units", headings, rows)
 
 
 def _print_shares(noun: str, unit: str, terms: Mapping[str, float]) -> None:

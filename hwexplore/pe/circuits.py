@@ -52,6 +52,10 @@ class Block(NamedTuple):
             self.path,
         )
 
+    def serving(self, purpose: str) -> Block:
+        """This circuit, all of which has this purpose unless it has one already."""
+        return Block(tuple(replace(item, purpose=item.purpose or purpose) for item in self.items), self.path)
+
     def in_series(self, count: int) -> Block:
         """``count`` of these circuits, one after the other."""
         return Block(self.times(count).items, self.path * count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from hwexplore.errors import InputError
 from hwexplore.formats import Encoded
 
-__all__ = ["Codes", "matrices", "pack", "plain"]
+__all__ = ["Codes", "matrices", "pack", "plain", "without_tensor_scale"]
 
 Codes: TypeAlias = NDArray[Any]
 """Bit patterns: an unsigned integer type, or Python integers (dtype object) beyond 64 bits."""
@@ -20,6 +21,13 @@ def plain(operand: Codes | Encoded) -> Codes:
     """The codes of a format without scales; InputError if there are scales."""
     if isinstance(operand, Encoded):
         raise InputError("operands have scales, and this PE takes codes alone; apply the scales to its sums")
+    return operand
+
+
+def without_tensor_scale(operand: Codes | Encoded) -> Codes | Encoded:
+    """What comes to the ports of a PE: the scale of a whole tensor is applied to its outputs."""
+    if isinstance(operand, Encoded) and operand.tensor_scale is not None:
+        return replace(operand, tensor_scale=np.ones_like(operand.tensor_scale))
     return operand
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from math import ceil, log2
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hwexplore.formats import Encoded, Format
 from hwexplore.pe.accumulator_circuit import clear, float_add, state
 from hwexplore.pe.circuits import (
     Block,
@@ -25,7 +22,7 @@ from hwexplore.pe.circuits import (
     registers,
     zeros,
 )
-from hwexplore.pe.codes import Codes
+from hwexplore.pe.codes import without_tensor_scale
 from hwexplore.pe.operands import activity, draw, float_sum_transitions, sum_transitions
 from hwexplore.technology import Bill
 
@@ -48,7 +45,7 @@ def dot_bill(dot: Dot, operands: str) -> Bill:
     summed = products if dot.tile.cycles == 1 else products + _block(dot, bits, both)
     term = bits
     if dot.accumulator.format is not None:
-        summed += _scaling(dot, both).times(dot.parts)
+        summed += _scaling(dot, both).times(dot.parts).serving("block scales in the PE")
         term = dot.term_bits + dot.accumulator.format.exponent_bits + 4
     summed = summed.two_s_complement(dot.signed)
     loop = _loop(dot, active, adding)
@@ -70,20 +67,15 @@ def _accumulator_activity(dot: Dot, operands: str) -> tuple[float, float]:
     """Transitions per bit and cycle of accumulator and adder, which adds the part of a block that is there already."""
     rng = np.random.default_rng(0)
     shape = (SAMPLES, dot.tile.k)
-    w = _values(dot.weight, draw(dot.weight_port, dot.weight, operands, shape, rng))
-    a = _values(dot.activation, draw(dot.activation_port, dot.activation, operands, shape, rng))
+    w, a = (
+        format.decode(without_tensor_scale(draw(port, format, operands, shape, rng)))
+        for port, format in ((dot.weight_port, dot.weight), (dot.activation_port, dot.activation))
+    )
     terms = (w * a).sum(axis=1)
     if dot.accumulator.format is None:
         return sum_transitions(terms.astype(np.int64), dot.accumulator_bits)
     adding = float_sum_transitions(terms, dot.accumulator.format)
     return adding / dot.tile.cycles, adding
-
-
-def _values(format: Format, codes: Codes | Encoded) -> NDArray[np.float64]:
-    """What comes to the ports: scales of tensors stay outside."""
-    if isinstance(codes, Encoded) and codes.tensor_scale is not None:
-        codes = replace(codes, tensor_scale=np.ones_like(codes.tensor_scale))
-    return format.decode(codes)
 
 
 def _products(dot: Dot, toggles: float) -> tuple[Block, int]:

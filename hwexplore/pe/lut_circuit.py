@@ -41,7 +41,7 @@ def lut_bill(pe: Lut, operands: str) -> Bill:
     """The bill of ``pe``."""
     toggles = _activity(pe, operands)
     once = toggles.entries / pe.tile.cycles
-    table = _table(pe, once).two_s_complement(True).active_in(1 / pe.tile.cycles)
+    table = _table(pe, once).two_s_complement(True).active_in(1 / pe.tile.cycles).serving("table precompute")
     lookup, term = _lookups(pe, toggles.lookups)
     cleared = clear(pe.accumulator_bits, toggles.accumulator)
     lookup = lookup.two_s_complement(pe.accumulator.format is None)
@@ -50,7 +50,7 @@ def lut_bill(pe: Lut, operands: str) -> Bill:
     sums = (lookup + loop).beside(cleared).beside(pipeline)
     circuit = table.times(pe.m).beside(sums.times(pe.m * pe.n)).beside(_control(pe))
     if pe.offset is not None:
-        circuit = circuit.beside(_activation_sum(pe, once).times(pe.m))
+        circuit = circuit.beside(_activation_sum(pe, once).times(pe.m).serving("zero points in the PE"))
     paths = (lookup.path, cleared.path + loop.path) if pe.lookup_stages else (sums.path,)
     return Bill(circuit.items, (cut(table.path, pe.table_stages), *paths))
 

@@ -29,11 +29,12 @@ def shift_add_bill(pe: ShiftAdd, operands: str) -> Bill:
     group = mac_bill(replace(pe.group_sum, weight_port=pe.recoded_weight), operands)
     once = min(1 / pe.group, 0.5)  # A group's numbers come and go, and half of their bits are ones.
     scaled, significand = _scaled(pe, once)
-    scaled = scaled.active_in(2 * once)
+    scaled = scaled.active_in(2 * once).serving("dequantization in the PE")
     loop = _loop(pe, significand, once).active_in(2 * once)
-    items = group.items + _control(pe, once).items + scaled.items + loop.items
+    control = _control(pe, once).serving("dequantization in the PE")
+    items = group.items + control.items + scaled.items + loop.items
     if pe.weight.zero_point:
-        items += _activation_sum(pe, operands).items
+        items += _activation_sum(pe, operands).serving("zero points in the PE").items
     cuts = pe.stages - 2
     if not cuts:
         return Bill(items, (*group.paths, scaled.path + loop.path))
@@ -78,7 +79,7 @@ def _scaled(pe: ShiftAdd, once: float) -> tuple[Block, int]:
     """A complete group sum, less the zero points, times the scale; and the bits of its significand."""
     block = gates("isolation", "and2", pe.group_sum.accumulator_bits, once, "one per bit of the group sum")
     if pe.weight.zero_point:
-        block += _correction(pe, once)
+        block += _correction(pe, once).serving("zero points in the PE")
     scale, total = pe.scale_port, pe.group_sum_port
     if not total.is_float:
         block += gates("group sum", "xor2", total.width, once, f"magnitude of {total.width} bits")

@@ -11,6 +11,7 @@ from hwexplore.accelerator.tables import stationary
 from hwexplore.errors import InputError
 from hwexplore.formats import Format
 from hwexplore.pe import PE
+from hwexplore.pe.codes import without_tensor_scale
 from hwexplore.pe.operands import standard_deviation
 from hwexplore.quality.crest import crest_factor
 from hwexplore.quality.gaussian import noise_to_signal
@@ -63,7 +64,7 @@ def accumulation_noise(pe: PE, weight: Format, activation: Format, terms: int, b
         return 0.0
     w = _sample(weight, crest_factor(block), terms, seed=0)
     a = _sample(activation, crest_factor(None), terms, seed=1)
-    weights, activations = pe.weight.encode(w), pe.activation.encode(a)
+    weights, activations = (without_tensor_scale(codes) for codes in (pe.weight.encode(w), pe.activation.encode(a)))
     exact = pe.activation.decode(activations) @ pe.weight.decode(weights).T
     if not exact.any():
         return 0.0

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwexplore.accelerator import METRICS, REASONS, Breakdown, Evaluator
+from hwexplore.accelerator.array_use import array_use
 from hwexplore.errors import InputError
 from hwexplore.report.circuit import describe_pe
+from hwexplore.report.format_costs import format_costs
 from hwexplore.search import Problem, joint_intervals
 from hwexplore.search.front import DesignEvaluator
 
@@ -30,7 +32,8 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
     - ``operators``: a list per column, an entry per operator. Of one such operator: ``seconds`` and ``picojoules`` by
       term, ``dram_bytes``, ``work`` (MACs of a product, vector operations of the others), ``intensity`` (work per DRAM
       byte), ``work_per_s``. ``unit`` is what it runs on, ``bound`` the slowest term, ``total_s`` the time of all
-      ``count``, ``share`` its part of the latency;
+      ``count``, ``share`` its part of the latency; ``array_use`` has the shares of the array that work, by cause;
+    - ``format_costs``: see `format_costs`;
     - ``energy_j`` of the pass and ``area_mm2``, by term, static energies included;
     - ``roofline``: peak ``array_macs_per_s`` (in the fastest mode that the workload uses) and ``vector_ops_per_s``, and
       DRAM ``bandwidth_bytes_per_s``;
@@ -54,7 +57,7 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
     parameters = problem.space.values(numbers)
     intervals = {name: np.stack([v.low, v.mid, v.high], 1) for name, v in joint_intervals(problem, numbers).items()}
     breakdown = problem.model.breakdown(index)
-    operators = _operators(problem, breakdown, index["policy"])
+    operators = _operators(problem, breakdown, index["policy"]) | {"array_use": array_use(problem.model, index)}
     energy_j = _energy_j(problem, breakdown)
     roofline = _roofline(problem, index)
     places = list(zip(*(index[name].tolist() for name in ("pe", "clock_mhz", "voltage")), strict=True))
@@ -66,6 +69,7 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
             "metrics": {name: float(metrics[name][i]) for name in METRICS},
             "intervals": _at(intervals, i),
             "operators": {**_fixed(problem), **_at(operators, i)},
+            "format_costs": format_costs(problem.model, index, breakdown, i),
             "energy_j": _at(energy_j, i),
             "area_mm2": _at(breakdown.area_mm2, i),
             "roofline": _at(roofline, i),

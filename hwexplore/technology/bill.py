@@ -21,7 +21,8 @@ class Item:
 
     ``activity`` is the mean number of output transitions per primitive and clock cycle, without glitches;
     ``why`` states the formula behind the count; ``depth`` is how many primitives in series are in front of them since
-    the registers, on average: what comes late has glitched; ``unrest`` scales its glitches.
+    the registers, on average: what comes late has glitched; ``unrest`` scales its glitches. ``purpose`` tells what it
+    is there for, if not for products and their sums.
     """
 
     part: str
@@ -31,6 +32,7 @@ class Item:
     why: str
     depth: float = 0.0
     unrest: float = 1.0
+    purpose: str = ""
 
     def __post_init__(self) -> None:
         if self.primitive not in PRIMITIVES:

@@ -132,6 +132,13 @@ def test_noise_is_deterministic() -> None:
     assert accumulation_noise(narrow, INT8, INT8, 4000, 32) == first > 0
 
 
+def test_scales_of_tensors_are_no_noise_of_the_accumulator() -> None:
+    nvfp4 = Format.parse("nvfp4")
+    coarse, single = (PE.parse(f"dot(nvfp4, nvfp4, lanes=16, acc={format})") for format in ("bf16", "fp32"))
+    assert 0 < accumulation_noise(coarse, nvfp4, nvfp4, 256, 16) < 1e-3
+    assert accumulation_noise(single, nvfp4, nvfp4, 256, 16) < 1e-12
+
+
 def test_floating_point_accumulators_round() -> None:
     half, single = (PE.parse(f"mac(int8, int8, acc={format})") for format in ("fp16", "fp32"))
     assert 0 < accumulation_noise(half, INT8, INT8, 256) < 1e-4
