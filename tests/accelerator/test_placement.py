@@ -42,6 +42,8 @@ def test_a_mode_is_as_fast_as_the_products_it_makes(fidelity: Any, space_of: Any
         sram_kib=4096,
         channels=8,
         vector_lanes=1024,
+        rows=8,
+        cols=8,
     )
     problem = Problem(space, network, nangate45, fidelity)
     wide, narrow = problem.evaluate(np.arange(2))["latency_s"]
