@@ -12,7 +12,7 @@ import typer
 from hwexplore import technology as technologies
 from hwexplore import workloads
 from hwexplore.accelerator import METRICS
-from hwexplore.cli.console import print_json, print_table
+from hwexplore.cli.console import output, print_json, print_table
 from hwexplore.cli.options import Batch, Context, Dims, Phase, SpaceFile, TechnologyName, load_space, parse_dims
 from hwexplore.errors import InputError
 from hwexplore.report import describe
@@ -102,10 +102,7 @@ def _print_operators(operators: Mapping[str, Any]) -> None:
         "bound by": operators["bound"],
         "total ms": [f"{1e3 * s:.4g}" for s in operators["total_s"]],
         "share %": [f"{100 * share:.1f}" for share in operators["share"]],
-        "array use %": [
-            f"{100 * use:.1f}" if unit == "array" else ""
-            for use, unit in zip(np.prod(list(operators["array_use"].values()), axis=0), operators["unit"], strict=True)
-        ],
+        "array use %": _array_use(operators),
         **{f"{term} us": [f"{1e6 * s:.4g}" for s in values] for term, values in operators["seconds"].items()},
         "MACs": [f"{macs:.4g}" for macs in operators["macs"]],
         "DRAM bytes": [f"{moved:.4g}" for moved in operators["dram_bytes"]],
@@ -113,6 +110,15 @@ def _print_operators(operators: Mapping[str, Any]) -> None:
     }
     rows = [[str(cell) for cell in row] for row in zip(*columns.values(), strict=True)]
     print_table("operators: times of one of 'count', which run one after the other", list(columns), rows)
+
+
+def _array_use(operators: Mapping[str, Any]) -> list[str]:
+    """The share of the array that works, and its factors: lanes x edges x fill and drain."""
+    shares = zip(*operators["array_use"].values(), strict=True)
+    return [
+        f"{100 * np.prod(use):.3g} = {' x '.join(f'{100 * share:.3g}' for share in use)}" if unit == "array" else ""
+        for use, unit in zip(shares, operators["unit"], strict=True)
+    ]
 
 
 def _print_format_costs(facts: Mapping[str, Any]) -> None:
@@ -132,6 +138,15 @@ def _print_format_costs(facts: Mapping[str, Any]) -> None:
     ]
     headings = ["term", "unit", "operations", "DRAM bytes", "J", "% of energy", "busy ms", "% of latency"]
     print_table("what the formats cost beside the products; 'busy' may be hidden behind other units", headings, rows)
+    if tables := facts["table_precompute"]:
+        output.print(
+            f"tables of activations: {tables['in_pe_j']:.3g} J in the PEs, where each is built {tables['builds']:.4g} "
+            f"times and serves {tables['sums_per_table']:g} sums; {tables['fused_j']:.3g} J if the vector unit built "
+            f"each once with the operator before, {tables['separate_j']:.3g} J as an operator of its own",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _print_shares(noun: str, unit: str, terms: Mapping[str, float]) -> None:

@@ -12,6 +12,7 @@ from hwexplore.accelerator.array_use import array_use
 from hwexplore.errors import InputError
 from hwexplore.report.circuit import describe_pe
 from hwexplore.report.format_costs import format_costs
+from hwexplore.report.table_precompute import table_precompute
 from hwexplore.search import Problem, joint_intervals
 from hwexplore.search.front import DesignEvaluator
 
@@ -33,7 +34,7 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
       term, ``dram_bytes``, ``work`` (MACs of a product, vector operations of the others), ``intensity`` (work per DRAM
       byte), ``work_per_s``. ``unit`` is what it runs on, ``bound`` the slowest term, ``total_s`` the time of all
       ``count``, ``share`` its part of the latency; ``array_use`` has the shares of the array that work, by cause;
-    - ``format_costs``: see `format_costs`;
+    - ``format_costs``: see `format_costs`; ``table_precompute``: see there, None for PEs without tables;
     - ``energy_j`` of the pass and ``area_mm2``, by term, static energies included;
     - ``roofline``: peak ``array_macs_per_s`` (in the fastest mode that the workload uses) and ``vector_ops_per_s``, and
       DRAM ``bandwidth_bytes_per_s``;
@@ -62,6 +63,7 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
     roofline = _roofline(problem, index)
     places = list(zip(*(index[name].tolist() for name in ("pe", "clock_mhz", "voltage")), strict=True))
     pes = {place: describe_pe(problem.model, place) for place in set(places)}
+    costs = [format_costs(problem.model, index, breakdown, i) for i in range(len(numbers))]
     return [
         {
             "id": int(number),
@@ -69,7 +71,8 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
             "metrics": {name: float(metrics[name][i]) for name in METRICS},
             "intervals": _at(intervals, i),
             "operators": {**_fixed(problem), **_at(operators, i)},
-            "format_costs": format_costs(problem.model, index, breakdown, i),
+            "format_costs": costs[i],
+            "table_precompute": _table_precompute(problem, index, i, costs[i]),
             "energy_j": _at(energy_j, i),
             "area_mm2": _at(breakdown.area_mm2, i),
             "roofline": _at(roofline, i),
@@ -113,6 +116,14 @@ def _energy_j(problem: Problem, breakdown: Breakdown) -> dict[str, Array]:
         **{term: 1e-12 * picojoules @ count for term, picojoules in breakdown.picojoules.items()},
         **{term: watts * latency_s for term, watts in breakdown.static_w.items()},
     }
+
+
+def _table_precompute(
+    problem: Problem, index: dict[str, NDArray[np.intp]], design: int, costs: list[dict[str, Any]]
+) -> dict[str, float] | None:
+    one = {name: column[[design]] for name, column in index.items()}
+    in_pe_j = sum(cost["energy_j"] for cost in costs if cost["term"] == "table precompute")
+    return table_precompute(problem.model, one, in_pe_j)
 
 
 def _roofline(problem: Problem, index: dict[str, NDArray[np.intp]]) -> dict[str, Array]:

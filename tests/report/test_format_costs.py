@@ -78,3 +78,15 @@ def test_what_pes_do_inside_is_a_part_of_their_energy(
     assert expected <= inside.keys()
     assert 0 < np.sum(list(inside.values())) < design["energy_j"]["MAC"]
     assert all(cost["busy_s"] == 0 for cost in design["format_costs"] if cost["unit"] == "array")
+
+
+def test_tables_are_built_where_activations_come(space_of: Any, nangate45: Technology) -> None:
+    """A decode step in an array of 4 columns: each column builds the tables of a token, again in every fold."""
+    pe, policy = "lut(int2, int8, m=1, n=16, k=4, acc=int24)", "int2_channel/int8/int8"
+    designs = {cols: facts(space_of, nangate45, pe=pe, policy=policy, cols=cols) for cols in (4, 16)}
+    few, many = (designs[cols]["table_precompute"] for cols in (4, 16))
+    assert few["sums_per_table"] == 16
+    assert few["builds"] <= many["builds"] < 1.5 * few["builds"]
+    assert few["in_pe_j"] == terms(designs[4])["table precompute"]["energy_j"]
+    assert 0 < few["fused_j"] < few["separate_j"]
+    assert facts(space_of, nangate45)["table_precompute"] is None
