@@ -97,6 +97,12 @@ class Model:
         """Where each product runs, under each policy and with each PE."""
         return Placement.of(self.choices, self.workload)
 
+    def of_designs(self, index: Index) -> tuple[Model, Index]:
+        """The model with the choices that the designs at ``index`` take and no others, and their indices in it."""
+        taken = {name: np.unique(column, return_inverse=True) for name, column in index.items()}
+        values = {name: [self.choices.values[name][i] for i in used] for name, (used, _) in taken.items()}
+        return Model(self.workload, self.technology, Choices(values)), {name: i for name, (_, i) in taken.items()}
+
     def with_technology(self, technology: Technology) -> Model:
         """The same hardware priced with other coefficients; what reaches its clock is decided at this model's own."""
         other = Model(self.workload, technology, self.choices)

@@ -154,10 +154,10 @@ class Front:
 
 def joint_intervals(problem: Problem, ids: NDArray[np.int64]) -> dict[str, Interval]:
     """Latency, energy and area [design] with the intervals of joint draws: one draw is shared by all designs."""
-    index = problem.space.indices(ids)
+    nominal, index = problem.model.of_designs(problem.space.indices(ids))
 
     def quantities(technology: Technology) -> NDArray[np.float64]:
-        model = problem.model.with_technology(technology)
+        model = nominal.with_technology(technology)
         return np.stack(totals(model, model.breakdown(index))[:3])
 
     both = problem.technology.interval(quantities)
