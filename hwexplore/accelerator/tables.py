@@ -97,10 +97,12 @@ class OperatorTable:
     """Dimensions [operator] and, by [policy, operator], bytes in DRAM, bits in the buffer and vector operations.
 
     A product reads operand A (activations) and operand B (weights or KV cache) and writes C. ``accepts`` tells, by
-    [policy, pe, operator], which products run on the array; the others run on the vector unit. Besides an operator's
-    own work, ``vector_ops`` holds the quantization of what it writes and the conversion of what it reads;
-    ``array_ops`` and ``fallback_ops`` what a product adds on the array (scales that no PE applies) and on the vector
-    unit (conversion to FP16 and the products themselves). ``resident_bytes`` [policy] is what DRAM has to hold.
+    [policy, pe, operator], which products run on the array; the others run on the vector unit. ``a_width`` and
+    ``b_width`` are bytes in the buffer for each [m, k] and [k, n] of a product; it holds the input of a convolution as
+    it is, not unfolded. Besides an operator's own work, ``vector_ops`` holds the quantization of what it writes and the
+    conversion of what it reads; ``array_ops`` and ``fallback_ops`` what a product adds on the array (scales that no PE
+    applies) and on the vector unit (conversion to FP16 and the products themselves). ``resident_bytes`` [policy] is
+    what DRAM has to hold.
     """
 
     count: Array
@@ -115,6 +117,8 @@ class OperatorTable:
     c_bytes: Array
     a_bits: Array
     b_bits: Array
+    a_width: Array
+    b_width: Array
     vector_ops: Array
     array_ops: Array
     fallback_ops: Array
@@ -160,7 +164,7 @@ def _under_policy(policy: Policy, workload: Workload) -> dict[str, Any]:
 def _operator_work(operator: Operator, operands: Operands) -> dict[str, float]:
     a, b = operands.activations, stationary(operator, operands)
     to_cache = operator.kv_elements if operator.kind != "attention" else 0
-    work = dict.fromkeys(("a_bits", "b_bits", "array_ops", "fallback_ops"), 0.0)
+    work = dict.fromkeys(("a_bits", "b_bits", "a_width", "b_width", "array_ops", "fallback_ops"), 0.0)
     work["vector_ops"] = operator.vector_ops + QUANTIZE_OPS * (
         operator.output_elements * _is_quantized(a.storage) + to_cache * _is_quantized(operands.kv_cache.storage)
     )
@@ -173,6 +177,9 @@ def _operator_work(operator: Operator, operands: Operands) -> dict[str, float]:
     elements = (a, operator.batch * operator.m * operator.k), (b, operator.batch * operator.n * operator.k)
     products = operator.batch * operator.m * operator.n
     work["a_bits"], work["b_bits"] = _buffer_bits(a), _buffer_bits(b)
+    held_b = operator.kv_elements if operator.kind == "attention" else operator.weight_elements
+    work["a_width"] = work["a_bits"] / 8 * operator.activation_elements / elements[0][1]
+    work["b_width"] = work["b_bits"] / 8 * held_b / elements[1][1]
     work["array_ops"] = products * max(_scalings(a, operator.k), _scalings(b, operator.k)) + sum(
         count for operand, count in elements if operand.dequantize in ("dram", "edge")
     )
