@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from hwexplore.accelerator.cycles import Folds, by_dataflow
 from hwexplore.accelerator.designs import Choices
 from hwexplore.accelerator.hardware import Hardware
+from hwexplore.accelerator.mapping import Mapper
 from hwexplore.accelerator.tables import OperatorTable, PeTable, dataflow_indices
-from hwexplore.accelerator.traffic import dram_traffic
 from hwexplore.technology import Technology
 from hwexplore.workloads import Workload
 
@@ -87,10 +87,15 @@ class Model:
         """The workload under each policy."""
         return OperatorTable.of(self.choices, self.workload)
 
+    @cached_property
+    def mapper(self) -> Mapper:
+        """How products are tiled into the buffer."""
+        return Mapper(self.operators, self.pes, self.choices)
+
     def with_technology(self, technology: Technology) -> Model:
         """The same hardware priced with other coefficients; what reaches its clock is decided at this model's own."""
         other = Model(self.workload, technology, self.choices)
-        other.operators = self.operators
+        other.operators, other.mapper = self.operators, self.mapper
         other.pes = replace(PeTable.of(self.choices, technology), reachable=self.pes.reachable)
         return other
 
@@ -193,13 +198,7 @@ class Model:
         folds = Folds.of(m, n, k, rows, cols, dataflow, tile_cycles)
         busy = np.where(on_array, ops.batch * folds.count * folds.cycles, 0)
         vector = ops.vector_ops[policy] + np.where(on_array, ops.array_ops[policy], ops.fallback_ops[policy])
-        traffic, fits = dram_traffic(
-            ops,
-            policy,
-            hw,
-            unit_m=np.where(on_array, rows * tile_m, 1),
-            unit_n=np.where(on_array, cols * tile_n, lanes),
-        )
+        traffic = (ops.a_bytes + ops.b_bytes + ops.c_bytes)[policy] + self.mapper.again_bytes(index)
 
         a_reads = np.where(
             on_array,
@@ -231,7 +230,7 @@ class Model:
             "vector unit": vector * hw.lane_pj[..., None],
             "DRAM": traffic * hw.dram_pj_per_byte[..., None],
         }
-        reason = np.where(hw.reason == 0, np.where(fits.all(axis=-1), 0, 5), hw.reason).astype(np.uint8)
+        reason = np.where(hw.reason == 0, np.where(np.isfinite(traffic).all(axis=-1), 0, 5), hw.reason).astype(np.uint8)
         return Breakdown(seconds, picojoules, traffic, on_array, hw.area_mm2, hw.static_w, reason)
 
 
