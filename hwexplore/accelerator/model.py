@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from hwexplore.accelerator.cycles import DATAFLOWS, Folds, by_dataflow
 from hwexplore.accelerator.designs import Choices
 from hwexplore.accelerator.hardware import Hardware
+from hwexplore.accelerator.mapping import Mapper
 from hwexplore.accelerator.pe_table import MM_PER_SQRT_UM2, PeTable
 from hwexplore.accelerator.placement import Placement
 from hwexplore.accelerator.tables import OperatorTable
-from hwexplore.accelerator.traffic import dram_traffic
 from hwexplore.technology import Technology
 from hwexplore.workloads import Workload
 
@@ -42,15 +42,13 @@ REASONS = (
 class Breakdown:
     """Where time, energy and area of each design go.
 
-    Arrays [design, operator] of one such operator by term: ``seconds``, ``picojoules``, ``moved_bytes`` (DRAM traffic
-    of operands A, B and C), ``converted`` (elements, by the place where they are converted before they enter the
-    array); ``traffic_bytes`` and ``on_array`` are such arrays too. ``area_mm2`` and ``static_w`` map a term to an array
-    [design]. All broadcast to the designs, as the indices did.
+    Arrays [design, operator] of one such operator by term: ``seconds``, ``picojoules``, ``converted`` (elements, by the
+    place where they are converted before they enter the array); ``traffic_bytes`` and ``on_array`` are such arrays too.
+    ``area_mm2`` and ``static_w`` map a term to an array [design]. All broadcast to the designs, as the indices did.
     """
 
     seconds: dict[str, Array]
     picojoules: dict[str, Array]
-    moved_bytes: dict[str, Array]
     traffic_bytes: Array
     on_array: NDArray[np.bool_]
     converted: dict[str, Array]
@@ -97,6 +95,11 @@ class Model:
         """Where each product runs, under each policy and with each PE."""
         return Placement.of(self.choices, self.workload)
 
+    @cached_property
+    def mapper(self) -> Mapper:
+        """How products are tiled into the buffer."""
+        return Mapper(self.operators, self.placement, self.pes.accumulator_bits, self.choices)
+
     def of_designs(self, index: Index) -> tuple[Model, Index]:
         """The model with the choices that the designs at ``index`` take and no others, and their indices in it."""
         taken = {name: np.unique(column, return_inverse=True) for name, column in index.items()}
@@ -106,7 +109,7 @@ class Model:
     def with_technology(self, technology: Technology) -> Model:
         """The same hardware priced with other coefficients; what reaches its clock is decided at this model's own."""
         other = Model(self.workload, technology, self.choices)
-        other.operators, other.placement = self.operators, self.placement
+        other.operators, other.placement, other.mapper = self.operators, self.placement, self.mapper
         other.pes = replace(PeTable.of(self.choices, technology), reachable=self.pes.reachable)
         return other
 
@@ -218,13 +221,7 @@ class Model:
 
         folds = Folds.of(placed.m, placed.n, placed.k, rows, cols, dataflow, placed.beat)
         busy = np.where(on_array, ops.batch * folds.count * folds.cycles, 0)
-        traffic, fits = dram_traffic(
-            ops,
-            policy,
-            hw,
-            unit_m=np.where(on_array, rows * placed.tile_m, 1),
-            unit_n=np.where(on_array, cols * placed.tile_n, lanes),
-        )
+        traffic = (ops.a_bytes + ops.b_bytes + ops.c_bytes)[policy] + self.mapper.again_bytes(index)
 
         a_folds = by_dataflow(dataflow, folds.on_cols, folds.on_cols, 1)
         b_folds = by_dataflow(dataflow, folds.on_rows, 1, folds.on_cols)
@@ -265,6 +262,5 @@ class Model:
             "vector unit": vector * hw.lane_pj[..., None],
             "DRAM": traffic * hw.dram_pj_per_byte[..., None],
         }
-        reason = np.where(hw.reason == 0, np.where(fits.all(axis=-1), 0, 5), hw.reason).astype(np.uint8)
-        moved = {name: getattr(ops, f"{name.lower()}_bytes")[policy] for name in "ABC"}
-        return Breakdown(seconds, picojoules, moved, traffic, on_array, converted, hw.area_mm2, hw.static_w, reason)
+        reason = np.where(hw.reason == 0, np.where(np.isfinite(traffic).all(axis=-1), 0, 5), hw.reason).astype(np.uint8)
+        return Breakdown(seconds, picojoules, traffic, on_array, converted, hw.area_mm2, hw.static_w, reason)

@@ -16,7 +16,7 @@ from hwexplore.workloads import Policy, Workload
 __all__ = ["Placed", "Placement"]
 
 Array = NDArray[np.float64]
-FIGURES = ("m", "n", "k", "beat", "tile_m", "tile_n", "a_passes", "b_passes", "work_cycles")
+FIGURES = ("m", "n", "k", "beat", "tile_m", "tile_n", "tile_k", "a_passes", "b_passes", "work_cycles")
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Placed:
     """Products on the array, all [design, operator]; what runs elsewhere has ``on_array`` False and figures of 1.
 
     ``unit`` numbers the PE and its mode (see `PeTable`). ``m``, ``n`` and ``k`` count tiles of the PE, each of which
-    takes ``beat`` cycles; ``tile_m`` and ``tile_n`` are rows and columns of sums in a tile, ``a_passes`` and
-    ``b_passes`` how often its operands come to the ports. ``work_cycles`` are those in which one PE could do all
+    takes ``beat`` cycles; ``tile_m``, ``tile_n`` and ``tile_k`` are the sides of a tile, ``a_passes`` and ``b_passes``
+    how often its operands come to the ports. ``work_cycles`` are those in which one PE could do all
     useful products of one operator.
     """
 
@@ -37,6 +37,7 @@ class Placed:
     beat: Array
     tile_m: Array
     tile_n: Array
+    tile_k: Array
     a_passes: Array
     b_passes: Array
     work_cycles: Array
@@ -74,6 +75,11 @@ class Placement:
         return self.unit >= 0
 
     @property
+    def tile(self) -> Array:
+        """Sides m, n and k of a PE's tile [side, policy, pe, operator]."""
+        return self.figures[4:7]
+
+    @property
     def work_cycles(self) -> Array:
         """By [policy, pe, operator], 0 for what does not run on the array."""
         return np.where(self.on_array, self.figures[-1], 0)
@@ -96,7 +102,7 @@ def _chosen(pe: PE, policy: Policy, workload: Workload) -> list[PE | None]:
 def _figures(unit: PE, batch: float, m: float, n: float, k: float) -> tuple[float, ...]:
     tile = unit.tile
     tiles = (_tiles(size, step) for size, step in ((m, tile.m), (n, tile.n), (k, tile.k)))
-    return *tiles, tile.cycles, tile.m, tile.n, *unit.passes, batch * m * n * k / unit.macs_per_cycle
+    return *tiles, tile.cycles, tile.m, tile.n, tile.k, *unit.passes, batch * m * n * k / unit.macs_per_cycle
 
 
 def _tiles(size: float, step: int) -> float:

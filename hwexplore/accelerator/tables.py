@@ -38,12 +38,13 @@ PLACES = {"edge": "dequantization at the edge", "dram": "dequantization at DRAM"
 class OperatorTable:
     """Dimensions [operator] and, by [policy, operator], bytes in DRAM, bits in the buffer and vector operations.
 
-    A product reads operand A (activations) and operand B (weights or KV cache) and writes C. ``work`` has the vector
-    operations by term: ``ALWAYS`` an operator's own and the conversion of what it reads and writes; ``ON_ARRAY`` and
-    ``FALLBACK`` what a product adds where it runs, with every element converted once. ``edge`` and ``dram``
-    [operand, policy, operator] are the elements of A and B that are converted on their way into the array, and into the
-    buffer: again each time that they go there. ``waiting_bits`` go through the buffer while the absolute maximum
-    of their row is sought. ``resident_bytes`` [policy] is what DRAM has to hold.
+    A product reads operand A (activations) and operand B (weights or KV cache) and writes C. ``a_width`` and
+    ``b_width`` are bytes in the buffer for each [m, k] and [k, n] of a product; it holds the input of a convolution as
+    it is, not unfolded. ``work`` has the vector operations by term: ``ALWAYS`` an operator's own and the conversion of
+    what it reads and writes; ``ON_ARRAY`` and ``FALLBACK`` what a product adds where it runs, with every element
+    converted once. ``edge`` and ``dram`` [operand, policy, operator] are the elements of A and B that are converted on
+    their way into the array, each time that they go there, and into the buffer, once. ``waiting_bits`` go through the
+    buffer while the absolute maximum of their row is sought. ``resident_bytes`` [policy] is what DRAM has to hold.
     """
 
     count: Array
@@ -58,6 +59,8 @@ class OperatorTable:
     c_bytes: Array
     a_bits: Array
     b_bits: Array
+    a_width: Array
+    b_width: Array
     work: Mapping[str, Array]
     edge: Array
     dram: Array
@@ -116,7 +119,7 @@ def _under_policy(policy: Policy, workload: Workload) -> dict[str, Any]:
 
 def _operator_work(operator: Operator, operands: Operands) -> dict[str, Any]:
     a, b = operands.activations, stationary(operator, operands)
-    work: dict[str, Any] = dict.fromkeys((*ALWAYS, *ON_ARRAY, *FALLBACK, "a_bits", "b_bits"), 0.0)
+    work: dict[str, Any] = dict.fromkeys((*ALWAYS, *ON_ARRAY, *FALLBACK, "a_bits", "b_bits", "a_width", "b_width"), 0.0)
     work |= {place: np.zeros(2) for place in PLACES}
     work["operators"] = operator.vector_ops
     quantized = operator.output_elements * _is_quantized(a.storage)
@@ -138,6 +141,9 @@ def _operator_work(operator: Operator, operands: Operands) -> dict[str, Any]:
     term = "dequantization after the group" if by_group else "output scales"
     work[term] = operator.batch * operator.m * operator.n * scalings
     work["a_bits"], work["b_bits"] = _buffer_bits(a), _buffer_bits(b)
+    held_b = operator.kv_elements if operator.kind == "attention" else operator.weight_elements
+    work["a_width"] = work["a_bits"] / 8 * operator.activation_elements / elements[0][1]
+    work["b_width"] = work["b_bits"] / 8 * held_b / elements[1][1]
     for number, (operand, count) in enumerate(elements):
         if operand.dequantize in PLACES:
             work[operand.dequantize][number] = count

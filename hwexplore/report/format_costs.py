@@ -37,7 +37,7 @@ def format_costs(model: Model, index: Index, breakdown: Breakdown, design: int) 
         energy_j, busy_s = total * float(hardware.lane_pj[0]) * 1e-12, total / float(hardware.lanes[0])
         terms.append(_term(term, "vector unit", total, 0.0, energy_j, busy_s * float(hardware.period_s[0])))
     per_byte = hardware.dram_pj_per_byte + 8 * (hardware.write_pj_per_bit + hardware.interconnect_pj_per_bit)
-    for term, moved in _traffic(model, breakdown, at, design).items():
+    for term, moved in _traffic(model, one, at).items():
         total = float(moved @ count)
         busy_s = total / float(hardware.bandwidth_bytes_per_s[0])
         terms.append(_term(term, "DRAM", 0.0, total, total * float(per_byte[0]) * 1e-12, busy_s))
@@ -67,10 +67,15 @@ def _vector_work(model: Model, breakdown: Breakdown, at: dict[str, int], design:
     return {**own, **array, **fallback}
 
 
-def _traffic(model: Model, breakdown: Breakdown, at: dict[str, int], design: int) -> dict[str, Array]:
+def _traffic(model: Model, one: Index, at: dict[str, int]) -> dict[str, Array]:
     """DRAM bytes of each operator that are not elements: scales and zero points, and what packing pads."""
     policy = model.choices.values["policy"][at["policy"]]
-    operators = model.workload.operators
+    operators, ops, tiling = model.workload.operators, model.operators, model.mapper.tiling(one)
+    moved_bytes = {
+        "activations": ops.a_bytes[at["policy"]] * tiling.a_passes[0],
+        "weights": ops.b_bytes[at["policy"]] * tiling.b_passes[0],
+        "outputs": ops.c_bytes[at["policy"]],
+    }
     terms = {
         f"{kind} of {operand}": np.zeros(len(operators))
         for kind in ("scales and zero points", "packing")
@@ -79,15 +84,15 @@ def _traffic(model: Model, breakdown: Breakdown, at: dict[str, int], design: int
     for number, (operator, operands) in enumerate(zip(operators, model.workload.operands(policy), strict=True)):
         attention, cached = operator.kind == "attention", operator.kind != "attention" and operator.kv_elements > 0
         formats = {
-            "activations": ("A", operands.activations),
-            "KV cache" if attention else "weights": ("B", stationary(operator, operands)),
-            "outputs": ("C", operands.kv_cache if cached else operands.activations),
+            "activations": operands.activations,
+            "weights": stationary(operator, operands),
+            "outputs": operands.kv_cache if cached else operands.activations,
         }
-        for operand, (moved, format) in formats.items():
+        for operand, format in formats.items():
+            name = "KV cache" if attention and operand == "weights" else operand
             scales, packing = _overheads(format.storage)
-            moved_bytes = breakdown.moved_bytes[moved][design, number]
-            terms[f"scales and zero points of {operand}"][number] += scales * moved_bytes
-            terms[f"packing of {operand}"][number] += packing * moved_bytes
+            terms[f"scales and zero points of {name}"][number] += scales * moved_bytes[operand][number]
+            terms[f"packing of {name}"][number] += packing * moved_bytes[operand][number]
     return terms
 
 

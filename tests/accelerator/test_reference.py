@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from itertools import count
-from math import ceil, floor, inf, sqrt
+from itertools import permutations
+from math import ceil, inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from hwexplore.formats import Format, Integer
 from hwexplore.pe import PE
 from hwexplore.search import Space
 from hwexplore.technology import Technology
-from hwexplore.workloads import OperandFormat, Operator, Policy, Workload
+from hwexplore.workloads import OperandFormat, Policy, Workload
 
 CHOICES: dict[str, list[Any]] = {
     "pe": [
@@ -113,35 +113,28 @@ def scale_ops(operand: OperandFormat, k: float) -> float:
     return 1 if quantized(operand.storage) else 0
 
 
-def largest(most: float, unit: float, whole: float) -> float:
-    return whole if most >= whole else max(floor(most / unit) * unit, 0)
+@cache
+def least_traffic(a: float, b: float, sums: float, sides: tuple[tuple[float, float, float], ...], half: float) -> float:
+    """Bytes of A, B and partial sums that a product moves, the best of all tilings into ``half`` of the buffer.
 
-
-def passes(whole: float, tile: float) -> float:
-    return ceil(whole / tile) if tile else inf
-
-
-def least_traffic(
-    op: Operator, a: float, b: float, sum_bytes: float, half: float, unit_m: float, unit_n: float
-) -> float:
-    """Bytes of A and B that a product moves, the best of the three ways to tile it into ``half`` of the buffer."""
-    row, column = a / (op.batch * op.m), b / (op.batch * op.n)
-    least_m, least_n = min(unit_m, op.m), min(unit_n, op.n)
-    tile_m = largest((half - least_n * column) / (row + least_n * sum_bytes), unit_m, op.m)
-    tile_n = largest((half - least_m * row) / (column + least_m * sum_bytes), unit_n, op.n)
-    ways = [a + b * passes(op.m, tile_m), b + a * passes(op.n, tile_n)]
-    part = min(1, 32 / op.k)
-    for doubling in count():
-        block_m = min(least_m * 2**doubling, op.m)
-        block_n = largest(
-            (half - block_m * row * part) / (block_m * sum_bytes + column * part),
-            unit_n,
-            op.n,
+    ``sides`` are dimension, unit and buffer bytes per element of the operand that lacks the dimension, of n, m and k.
+    """
+    again, best = (a, b, 2 * sums), inf
+    for first, second, streamed in permutations(range(3)):
+        (size, unit, beside), (other, step, across), (length, least, width) = (
+            sides[at] for at in (first, second, streamed)
         )
-        ways.append(a * passes(op.n, block_n) + b * passes(op.m, block_m))
-        if block_m == op.m:
-            return min(ways)
-    raise AssertionError
+        least, most = min(least, length), ceil(size / unit)
+        for tiles in sorted({ceil(most / ceil(most / number)) for number in range(1, most + 1)}):
+            tile = min(ceil(most / tiles) * unit, size)
+            room = (half - tile * least * across) / (tile * width + least * beside)
+            if room >= min(step, other):
+                longest = other if room >= other else room // step * step
+                moved = again[first] * (tiles - 1) + again[second] * (ceil(other / longest) - 1)
+                best = min(best, moved)
+            if again[first] * tiles >= best:
+                break
+    return a + b + best
 
 
 def reference(workload: Workload, technology: Technology, design: dict[str, Any]) -> tuple[float, float, float, str]:
@@ -225,8 +218,16 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
                 (operand.compute if operand.dequantize == "dram" else operand.storage).packed_bits()
                 for operand in (operand_a, operand_b)
             )
-            unit_m, unit_n = (1, lanes) if mode is None else (rows * tile.m, cols * tile.n)
-            moved = c + least_traffic(op, a, b, pe.accumulator_bits / 8, size / 2, unit_m, unit_n)
+            on_side = {"os": (rows, cols, 1), "ws": (1, cols, rows), "is": (cols, 1, rows)}[dataflow]
+            unit_m, unit_n, unit_k = (1, lanes, 1) if mode is None else np.multiply(on_side, unit.tile[:3]).tolist()
+            held_b = op.kv_elements if op.kind == "attention" else op.weight_elements
+            sum_bytes = pe.accumulator_bits / 8
+            sides = (
+                (op.n, unit_n, bits_a / 8 * op.activation_elements / elements[0][1]),
+                (ceil(op.m), unit_m, bits_b / 8 * held_b / elements[1][1]),
+                (op.k, unit_k, sum_bytes),
+            )
+            moved = c + least_traffic(a, b, op.batch * op.m * op.n * sum_bytes, sides, size / 2)
             fits &= moved < inf
             written_bits = read_bits = 0.0
             if mode is not None:

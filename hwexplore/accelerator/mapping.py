@@ -1,0 +1,168 @@
+"""The products of a workload mapped to the buffers of designs; every distinct mapping is solved once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwexplore.accelerator.cycles import DATAFLOWS, by_dataflow
+from hwexplore.accelerator.designs import Choices
+from hwexplore.accelerator.placement import Placement
+from hwexplore.accelerator.tables import OperatorTable
+from hwexplore.accelerator.tiling import Products, Tiling, best_tiling
+
+__all__ = ["Mapper"]
+
+Array = NDArray[np.float64]
+Keys = NDArray[np.int64]
+Index = Mapping[str, NDArray[np.intp]]
+
+KEPT_BYTES = 2**24
+"""Most memory for solutions that later calls may need again."""
+HARDWARE = ("rows", "cols", "dataflow", "vector_lanes", "sram_kib")
+"""The parameters besides PE and policy that decide a tiling."""
+
+
+class Mapper:
+    """The best tiling of a workload's products into half of each design's buffer; the other half takes the next tiles.
+
+    Tiles are multiples of what the array takes at once under its dataflow, or of the lanes of the vector unit. Products
+    and designs that agree in dimensions, operand widths, array, buffer and dataflow share one solution. Solutions are
+    kept for later calls, in ``KEPT_BYTES`` at most; when that is full, and in pickled copies, they are forgotten and
+    found again. An operator that is no product counts as one of a single element that moves nothing.
+    """
+
+    def __init__(self, ops: OperatorTable, placement: Placement, accumulator_bits: Array, choices: Choices) -> None:
+        self._arguments = ops, placement, accumulator_bits, choices
+        self._numbers = {name: choices.numbers(name) for name in ("rows", "cols", "vector_lanes", "sram_kib")}
+        self._dataflow = np.array([DATAFLOWS.index(dataflow) for dataflow in choices.values["dataflow"]])
+        self._accumulator_bytes = accumulator_bits / 8
+
+        operators = {
+            **{name: np.where(ops.is_gemm, np.ceil(getattr(ops, name)), 1) for name in ("m", "n", "k")},
+            **{name: np.where(ops.is_gemm, getattr(ops, name), 0) for name in ("a_bytes", "b_bytes")},
+            **{name: np.where(ops.is_gemm, getattr(ops, name), 1) for name in ("a_width", "b_width")},
+            "outputs": np.where(ops.is_gemm, ops.batch * ops.m * ops.n, 0),
+            "on_array": placement.on_array,
+            "tile": placement.tile,
+        }
+        every = np.vstack([values.reshape(-1, ops.m.size) for values in operators.values()])
+        _, first, column = np.unique(every, axis=1, return_index=True, return_inverse=True)
+        self._operators = {name: values[..., first] for name, values in operators.items()}
+        self._column = column.ravel()
+
+        on_array = placement.on_array
+        policies, pe_count = on_array.shape[:2]
+        policy, pe = (axis.ravel() for axis in np.indices((policies, pe_count)))
+        by_policy = [self._operators[name][policy] for name in ("a_bytes", "b_bytes", "a_width", "b_width")]
+        every = np.hstack(
+            [
+                *by_policy,
+                self._operators["on_array"][policy, pe],
+                *self._operators["tile"][:, policy, pe],
+                self._accumulator_bytes[pe, None],
+            ]
+        )
+        _, first, pair = np.unique(every, axis=0, return_index=True, return_inverse=True)
+        self._policy, self._pe = policy[first], pe[first]
+        self._pair = pair.reshape(policies, pe_count)
+        self._on_array = np.asarray(on_array.any(axis=-1))
+        self._on_vector = np.asarray((ops.is_gemm & ~on_array).any(axis=-1))
+        self._shape = (first.size, *(len(choices.values[name]) for name in HARDWARE))
+        self._kept = self._nothing
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Mapper, self._arguments
+
+    def again_bytes(self, index: Index) -> Array:
+        """DRAM bytes that operands and partial sums move beyond A and B once, [design, operator] of one such operator.
+
+        Infinite where no tile fits. The indices may broadcast; the result does where no mapping depends on them.
+        """
+        keys = self._keys(index)
+        distinct, inverse = np.unique(keys, return_inverse=True)
+        return self._solutions(distinct)[inverse.reshape(-1, 1), self._column].reshape(*keys.shape, -1)
+
+    def tiling(self, index: Index) -> Tiling:
+        """The tilings, [design, operator] of one such operator."""
+        solved = best_tiling(self._products(index))
+        return Tiling(**{field.name: getattr(solved, field.name)[..., self._column] for field in fields(Tiling)})
+
+    def shortage(self, index: Index, names: Sequence[str]) -> str:
+        """Which operator needs the largest buffer for its smallest tiles, and how large, in one design; one sentence.
+
+        ``names`` are those of the operators.
+        """
+        products = self._products(index)
+        worst = int(np.argmax(products.least_space[..., self._column]))
+        column = self._column[worst]
+        m, n, k = (np.broadcast_to(side, products.least_space.shape)[..., column] for side in products.smallest)
+        need = 2 * products.least_space[..., column] / 1024
+        return (
+            f"sram_kib = {self._numbers['sram_kib'][index['sram_kib']]:g} is too small for {names[worst]}: "
+            f"two sets of its smallest tiles, {m:g} x {n:g} x {k:g}, need {need:,.4g} KiB."
+        )
+
+    def _keys(self, index: Index) -> Keys:
+        """A number for each set of designs that share their mappings."""
+        pair = index["policy"], index["pe"]
+        on_array, on_vector = self._on_array[pair], self._on_vector[pair]
+        parts = (
+            self._pair[pair],
+            *(np.where(on_array, index[name], 0) for name in ("rows", "cols", "dataflow")),
+            np.where(on_vector, index["vector_lanes"], 0),
+            index["sram_kib"],
+        )
+        return np.asarray(np.ravel_multi_index(np.broadcast_arrays(*parts), self._shape))
+
+    @property
+    def _nothing(self) -> tuple[Keys, Array]:
+        """No solutions: a key that no design has."""
+        return np.array([-1]), np.zeros((1, self._operators["m"].size))
+
+    def _solutions(self, keys: Keys) -> Array:
+        """``again_bytes`` [key, distinct operator] of ascending keys."""
+        known, values = self._kept
+        place = np.searchsorted(known, keys, side="right") - 1
+        old = known[place] == keys
+        solutions = np.empty((keys.size, values.shape[1]))
+        solutions[old] = values[place[old]]
+        new = keys[~old]
+        if new.size:
+            pair, *hardware = np.unravel_index(new, self._shape)
+            index = {"policy": self._policy[pair], "pe": self._pe[pair], **dict(zip(HARDWARE, hardware, strict=True))}
+            solutions[~old] = best_tiling(self._products(index)).again_bytes
+            self._keep(new, solutions[~old])
+        return solutions
+
+    def _keep(self, keys: Keys, values: Array) -> None:
+        most = KEPT_BYTES // (8 * (values.shape[1] + 1))
+        known, solved = self._kept
+        if known.size + keys.size > most:
+            (known, solved), keys, values = self._nothing, keys[:most], values[:most]
+        keys = np.concatenate([known, keys])
+        order = np.argsort(keys, kind="stable")
+        self._kept = keys[order], np.concatenate([solved, values])[order]
+
+    def _products(self, index: Index) -> Products:
+        """The distinct products [..., product] on designs of indices [...]."""
+        policy, pe = index["policy"], index["pe"]
+        rows, cols, lanes, sram_kib = (values[index[name]][..., None] for name, values in self._numbers.items())
+        tile_m, tile_n, tile_k = self._operators["tile"][:, policy, pe]
+        sum_width = self._accumulator_bytes[pe][..., None]
+        dataflow = self._dataflow[index["dataflow"]][..., None]
+        on_array = self._operators["on_array"][policy, pe]
+        return Products(
+            **{name: self._operators[name] for name in ("m", "n", "k")},
+            unit_m=np.where(on_array, tile_m * by_dataflow(dataflow, rows, 1, cols), 1),
+            unit_n=np.where(on_array, tile_n * by_dataflow(dataflow, cols, cols, 1), lanes),
+            unit_k=np.where(on_array, tile_k * by_dataflow(dataflow, 1, rows, rows), 1),
+            **{name: self._operators[name][policy] for name in ("a_bytes", "b_bytes", "a_width", "b_width")},
+            sum_bytes=self._operators["outputs"] * sum_width,
+            sum_width=sum_width,
+            space=sram_kib * 512,
+        )
