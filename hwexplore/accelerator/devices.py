@@ -31,11 +31,14 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A published accelerator, on its roofline. Its thermal design power flows as long as it is held: an upper bound of
-    its energy, NaN where it is not published."""
+    """A published accelerator, on its roofline, or with ``measured`` as fast as measured products on it.
+
+    Its thermal design power flows as long as it is held: an upper bound of its energy, NaN where it is not published.
+    """
 
     preset: Preset
     policy: Policy
+    measured: bool = False
     price_per_hour: float | None = None
 
     @property
@@ -44,7 +47,7 @@ class Published:
         return self.preset.name
 
     def run(self, workload: Workload) -> Run:
-        """InputError for what does not fit its memory, and for formats that it does not compute."""
+        """InputError for what does not fit its memory, formats that it does not compute, and a lack of measurements."""
         policy = applicable(self.policy, workload)
         needed, memory = workload.resident_bytes(policy), self.preset.memory_bytes
         if needed > memory:
@@ -52,7 +55,7 @@ class Published:
                 f"{self.name} has {memory / 1e9:.4g} GB of memory; "
                 f"{needed / 1e9:.4g} GB of weights and KV cache of {workload.setting} do not fit"
             )
-        time_s = roofline(workload, policy, self.preset)["time_s"].to_numpy()
+        time_s = roofline(workload, policy, self.preset, self.measured)["time_s"].to_numpy()
         power_w = self.preset.power_w
         return Run(time_s, np.zeros_like(time_s), np.nan if power_w is None else power_w)
 

@@ -17,7 +17,7 @@ from hwexplore.accelerator.serving import SERVING_METRICS
 from hwexplore.accelerator.serving import serve as run
 from hwexplore.cli.console import output as console
 from hwexplore.cli.console import print_json, print_table
-from hwexplore.cli.options import Batch, SpaceFile, TechnologyName, load_space
+from hwexplore.cli.options import Batch, Measured, SpaceFile, TechnologyName, load_space
 from hwexplore.errors import InputError
 from hwexplore.workloads import Policy
 
@@ -44,6 +44,7 @@ def serve(
     policy: Annotated[
         str, typer.Option(help="Formats of weights/activations/KV cache on published accelerators.")
     ] = "fp16/fp16/fp16",
+    measured: Measured = False,
     space: SpaceFile = None,
     technology: TechnologyName = "nangate45",
     price_per_hour: Annotated[
@@ -61,7 +62,7 @@ def serve(
     if len(price_per_hour) > len(given):
         raise InputError(f"{len(price_per_hour)} prices per hour for {len(given)} accelerators; give one for each")
     devices = {
-        role: _device(name, price, policy, space, technology)
+        role: _device(name, price, policy, measured, space, technology)
         for (role, name), price in zip_longest(given.items(), price_per_hour)
     }
     served = run(workload, **devices, link=link(link_name), prompt=prompt, output=output, batch=batch)
@@ -77,16 +78,17 @@ def serve(
     rows = [[name, unit, _text(metrics[name]), meaning] for name, (unit, meaning) in SERVING_METRICS.items()]
     print_table("metrics", ["metric", "unit", "value", "meaning"], [row for row in rows if row[2]])
     if any(isinstance(device, Published) for device in devices.values()):
-        note = "published accelerators run at their roofline, at the thermal design power for as long as they are held"
+        speed = "as fast as measured products" if measured else "at their roofline"
+        note = f"published accelerators run {speed}, at the thermal design power for as long as they are held"
         console.print(note, highlight=False, soft_wrap=True)
 
 
-def _device(name: str, price: float | None, policy: str, space: Path | None, technology: str) -> Device:
+def _device(name: str, price: float | None, policy: str, measured: bool, space: Path | None, technology: str) -> Device:
     """The published accelerator ``name``, or the design of that number."""
     if price is not None and not 0 <= price < np.inf:
         raise InputError(f"price per hour is {price}; expected 0 or more")
     if not name.isdecimal():
-        return Published(preset=preset(name), policy=Policy.parse(policy), price_per_hour=price)
+        return Published(preset=preset(name), policy=Policy.parse(policy), measured=measured, price_per_hour=price)
     designs = load_space(space)
     if int(name) >= designs.size:
         raise InputError(f"design {name} is not in the space, which ends at {designs.size - 1}")

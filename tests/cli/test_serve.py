@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,13 @@ def test_json(run: Run) -> None:
     assert facts["tpot_s"] == served.tpot_s
     assert facts["cost_per_million_tokens"] is None
     assert [stage["time_s"] for stage in facts["stages"]] == [stage.time_s for stage in served.stages]
+
+
+def test_measured(run: Run) -> None:
+    _, out, _ = run(*SETTING, "--accelerator", "a100", "--measured")
+    served = serve("smollm2-135m", replace(published("a100"), measured=True), **LENGTHS)
+    assert f"{served.tpot_s:.4g}" in out
+    assert "published accelerators run as fast as measured products, at" in out
 
 
 def test_a_design_of_a_space(run: Run, space: Path) -> None:
