@@ -2,10 +2,13 @@
 
 from hwexplore.accelerator.cycles import DATAFLOWS, cycles
 from hwexplore.accelerator.designs import PARAMETERS, Choices
+from hwexplore.accelerator.devices import Modelled, Published
 from hwexplore.accelerator.evaluate import Evaluator, Fidelity, totals
+from hwexplore.accelerator.links import Link, link
 from hwexplore.accelerator.metrics import METRICS
 from hwexplore.accelerator.model import REASONS, Breakdown, Model
 from hwexplore.accelerator.presets import Preset, preset
+from hwexplore.accelerator.serving import Serving, serve
 
 __all__ = [
     "DATAFLOWS",
@@ -16,9 +19,15 @@ __all__ = [
     "Choices",
     "Evaluator",
     "Fidelity",
+    "Link",
     "Model",
+    "Modelled",
     "Preset",
+    "Published",
+    "Serving",
     "cycles",
+    "link",
     "preset",
+    "serve",
     "totals",
 ]

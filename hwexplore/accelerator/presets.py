@@ -33,6 +33,8 @@ UNITS = {
     "on_chip_bytes": "B",
     "power_w": "W",
     "area_mm2": "mm2",
+    "launch_s": "s",
+    "efficiency": "",
 }
 
 
@@ -52,7 +54,8 @@ class Preset:
 
     ``peak_ops_per_s`` of matrix products, dense and with two operations per MAC, and ``vector_ops_per_s`` of all else,
     by compute format; an empty ``vector_ops_per_s`` means that no rate is published. ``on_chip_bytes`` are caches and
-    scratchpads, ``power_w`` the thermal design power. ``sources`` has a text for each figure.
+    scratchpads, ``power_w`` the thermal design power. ``launch_s`` and ``efficiency`` are those of measured matrix
+    products, see ``hwexplore.accelerator.silicon``. ``sources`` has a text for each figure.
     """
 
     name: str
@@ -65,6 +68,8 @@ class Preset:
     on_chip_bytes: float
     power_w: float | None = None
     area_mm2: float | None = None
+    launch_s: float | None = None
+    efficiency: float | None = None
     sources: Mapping[str, str]
 
     def figures(self) -> Iterator[Figure]:
@@ -95,14 +100,17 @@ def preset(name: str) -> Preset:
     return known[name]
 
 
-def roofline(workload: Workload, policy: Policy, preset: Preset) -> pd.DataFrame:
+def roofline(workload: Workload, policy: Policy, preset: Preset, measured: bool = False) -> pd.DataFrame:
     """A row per operator: how fast ``preset`` runs it if all its bytes move once and nothing else limits it.
+
+    With ``measured``, it takes the launch overhead and its roofline over the efficiency, both from measured products;
+    InputError where there are none.
 
     Columns are those of one such operator, of which there are ``count``: name, kind, count, macs, vector_ops, bytes,
     ``intensity`` (operations per byte, two per MAC), ``format`` (the narrowest that holds both operands of a product,
     or the activations of the others), ``runs_as`` (the narrowest such format that the accelerator has a peak for;
     None where it has no vector rate), ``peak_ops_per_s`` (infinite without a rate), ``attainable_ops_per_s``,
-    ``time_s``, ``bound`` (compute or memory) and ``share`` of all ``count`` in the latency.
+    ``time_s``, ``bound`` (compute, memory or launch) and ``share`` of all ``count`` in the latency.
 
     Source: Williams, Waterman and Patterson, Roofline, CACM 2009. Conversions between storage and compute formats are
     taken to cost nothing. InputError for a product in a format that ``preset`` does not compute.
@@ -115,16 +123,18 @@ def roofline(workload: Workload, policy: Policy, preset: Preset) -> pd.DataFrame
     ops = 2 * frame["macs"].to_numpy() + frame["vector_ops"].to_numpy()
     moved = frame[["weight_bytes", "activation_bytes", "output_bytes", "kv_bytes"]].to_numpy().sum(axis=1)
     compute_s, memory_s = ops / peak, moved / preset.bandwidth_bytes_per_s
-    time_s = np.maximum(compute_s, memory_s)
+    launch_s, efficiency = _measured(preset) if measured else (0, 1)
+    busy_s = np.maximum(compute_s, memory_s) / efficiency
+    time_s = launch_s + busy_s
     return frame[["name", "kind", "count", "macs", "vector_ops"]].assign(
         bytes=moved,
         intensity=ops / moved,
         format=formats,
         runs_as=pd.Series(runs_as, dtype=object),
         peak_ops_per_s=peak,
-        attainable_ops_per_s=np.minimum(peak, ops / memory_s),
+        attainable_ops_per_s=ops / time_s,
         time_s=time_s,
-        bound=np.where(memory_s > compute_s, "memory", "compute"),
+        bound=np.select([launch_s > busy_s, memory_s > compute_s], ["launch", "memory"], "compute"),
         share=count * time_s / (count @ time_s),
     )
 
@@ -142,6 +152,13 @@ def totals(operators: pd.DataFrame, tokens: float) -> dict[str, float]:
         "tokens_per_s": tokens / latency_s,
         "fraction_of_peak": float(count @ (time_s * at_peak)) / latency_s,
     }
+
+
+def _measured(preset: Preset) -> tuple[float, float]:
+    if preset.launch_s is None or preset.efficiency is None:
+        known = ", ".join(other.name for other in presets() if other.launch_s is not None)
+        raise InputError(f"{preset.name} has no measured launch overhead and efficiency; {known} have")
+    return preset.launch_s, preset.efficiency
 
 
 def _place(operator: Operator, operands: Operands, preset: Preset) -> tuple[str, str | None, float]:

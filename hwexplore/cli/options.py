@@ -17,6 +17,7 @@ __all__ = [
     "Context",
     "Dims",
     "FidelityOption",
+    "Measured",
     "OwnPolicy",
     "Phase",
     "SpaceFile",
@@ -48,6 +49,9 @@ OwnPolicy = Annotated[
 TechnologyName = Annotated[str, typer.Option(help="Process node, see 'hwexplore technology list'.")]
 SpaceFile = Annotated[Path | None, typer.Option("--space", help="TOML file with a list of values per parameter.")]
 FidelityOption = Annotated[Fidelity, typer.Option(help="Tiled model, or its roofline bound.")]
+Measured = Annotated[
+    bool, typer.Option("--measured", help="With the launch overhead and efficiency of measured products, where known.")
+]
 
 
 def parse_dims(texts: list[str]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from hwexplore import workloads
 from hwexplore.accelerator.presets import preset, totals
 from hwexplore.accelerator.presets import roofline as tabulate
 from hwexplore.cli.console import output, print_json, print_table
-from hwexplore.cli.options import Batch, Context, Dims, OwnPolicy, Phase, load_policy, parse_dims
+from hwexplore.cli.options import Batch, Context, Dims, Measured, OwnPolicy, Phase, load_policy, parse_dims
 from hwexplore.report.roofline import plot_roofline
 from hwexplore.report.writing import write_page
 
@@ -28,6 +28,7 @@ def roofline(
     context: Context = 2048,
     dim: Dims = [],  # noqa: B006
     policy: OwnPolicy = None,
+    measured: Measured = False,
     out: Annotated[Path | None, typer.Option(help="FILE.html for a figure.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -38,7 +39,7 @@ def roofline(
     machine = preset(accelerator)
     network = workloads.load(workload, phase=phase, batch=batch, context=context, dims=parse_dims(dim))
     formats = load_policy(policy, network)
-    operators = tabulate(network, formats, machine)
+    operators = tabulate(network, formats, machine, measured)
     metrics = totals(operators, network.tokens)
     resident = network.resident_bytes(formats)
     if out is not None:
@@ -51,6 +52,7 @@ def roofline(
             "context": network.context,
             "policy": str(formats),
             "accelerator": machine.name,
+            "measured": measured,
             **metrics,
             "resident_bytes": resident,
             "memory_bytes": machine.memory_bytes,

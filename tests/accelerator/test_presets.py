@@ -46,12 +46,14 @@ FROM_THE_ARCHITECTURE = {
 }
 BANDWIDTH = {  # bits of the interface times transfers per second
     "a100": 5120 / 8 * 2.43e9,
+    "a100-80gb": 5120 / 8 * 3.186e9,
     "a6000": 384 / 8 * 16e9,
     "jetson-orin": 256 / 8 * 6.4e9,
     "zcu104": 64 / 8 * 2.4e9,
 }
 ON_CHIP = {
     "a100": (40 * KIB + 108 * 192) * KIB,
+    "a100-80gb": (40 * KIB + 108 * 192) * KIB,
     "h100": (50 * KIB + 132 * 256) * KIB,
     "a6000": (6 * KIB + 84 * 128) * KIB,
     "jetson-orin": (4 * KIB + 16 * 192) * KIB,
@@ -67,7 +69,9 @@ def operators(policy: str, name: str = "a100", phase: str = "decode", context: i
 
 def test_catalogue() -> None:
     folder = files("hwexplore.models") / "accelerators"
-    assert [f"{machine.name}.toml" for machine in presets()] == sorted(file.name for file in folder.iterdir())
+    assert [machine.name for machine in presets()] == sorted(
+        file.name.removesuffix(".toml") for file in folder.iterdir()
+    )
     assert [preset(machine.name) for machine in presets()] == list(presets())
     with pytest.raises(InputError, match=r"^unknown accelerator 'h200'; did you mean h100"):
         preset("h200")
@@ -77,7 +81,7 @@ def test_catalogue() -> None:
 def test_every_figure_has_its_source(machine: Preset) -> None:
     table = tomllib.loads((files("hwexplore.models") / "accelerators" / f"{machine.name}.toml").read_text("utf-8"))
     figures = {figure.name: figure for figure in machine.figures()}
-    for field in UNITS:
+    for field in UNITS.keys() - {"launch_s", "efficiency"} | UNITS.keys() & table.keys():
         value = table.get(field)
         rates = {f"{field}.{name}": rate for name, rate in value.items()} if isinstance(value, dict) else {}
         for name, expected in (rates or {field: value or None}).items():
@@ -267,3 +271,16 @@ def test_a_network_without_weights_holds_none() -> None:
     softmax = tuple(operator for operator in workload.operators if operator.kind == "softmax")
     bare: Workload = replace(workload, operators=softmax, parameters=0)
     assert bare.resident_bytes(Policy()) == 0
+
+
+def test_measured_products_slow_every_operator_down() -> None:
+    workload, machine = load("smollm2-135m"), preset("a100")
+    ideal, measured = (roofline(workload, Policy(), machine, measured) for measured in (False, True))
+    np.testing.assert_allclose(measured["time_s"], 29.5e-6 + ideal["time_s"] / 0.888)
+    ops = 2 * ideal["macs"] + ideal["vector_ops"]
+    at_peaks = ideal["count"] @ (ops / ideal["peak_ops_per_s"])
+    assert totals(measured, 1)["fraction_of_peak"] == pytest.approx(at_peaks / totals(measured, 1)["latency_s"])
+    with pytest.raises(
+        InputError, match=r"^h100 has no measured launch overhead and efficiency; a100, a100-80gb have$"
+    ):
+        roofline(workload, Policy(), preset("h100"), measured=True)

@@ -58,6 +58,13 @@ def test_json(run: Run) -> None:
     assert {row["peak_ops_per_s"] for row in facts["operators"]} == {None, 5.3568e12}
 
 
+def test_measured(run: Run) -> None:
+    facts = json.loads(run("roofline", "smollm2-135m", "--accelerator", "a100", "--measured", "--json")[1])
+    table = roofline(load("smollm2-135m"), Policy(), preset("a100"), measured=True)
+    assert facts["measured"] is True
+    assert facts["latency_s"] == totals(table, 1)["latency_s"]
+
+
 def test_says_what_does_not_fit_and_what_is_not_known(run: Run) -> None:
     _, out, _ = run("roofline", "llama-2-7b", "--accelerator", "zcu104", "--policy", "int8/int8/int8")
     assert "of 2 GB: they do not fit\n" in out
@@ -79,6 +86,7 @@ def test_writes_the_figure(run: Run, tmp_path: Path) -> None:
     [
         (("--accelerator", "a10"), "unknown accelerator 'a10'; did you mean a100"),
         (("--accelerator", "zcu104"), "q_proj computes in fp16, which zcu104 does not; it computes in int4, int8"),
+        (("--accelerator", "h100", "--measured"), "h100 has no measured launch overhead and efficiency; a100"),
         (("--accelerator", "a100", "--policy", "int4"), "policy part 'int4' has 1 operands"),
         (("--accelerator", "a100", "--policy", "fp8/fp16/fp16"), "unknown format 'fp8'; did you mean"),
         (("--accelerator", "a100", "--batch", "0"), "batch is 0; expected a positive integer"),
