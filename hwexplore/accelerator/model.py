@@ -70,20 +70,24 @@ class Model:
 
     Designs are indices: for each parameter an integer array into its values. The arrays broadcast: a flat column per
     parameter gives one design per entry, an open mesh (``numpy.ix_``) a whole grid, in which every formula is evaluated
-    only over the parameters it depends on. See ``docs/models.md`` for the formulas.
+    only over the parameters it depends on. The distribution of ``operands``, gaussian or
+    uniform, decides how much the PEs toggle. See ``docs/models.md`` for the formulas.
     """
 
-    def __init__(self, workload: Workload, technology: Technology, choices: Choices) -> None:
+    def __init__(
+        self, workload: Workload, technology: Technology, choices: Choices, operands: str = "gaussian"
+    ) -> None:
         self.workload = workload
         self.technology = technology
         self.choices = choices
+        self.operands = operands
         for name in choices.values["dram"]:
             technology.dram(name)
 
     @cached_property
     def pes(self) -> PeTable:
         """Costs by [pe, clock, voltage]."""
-        return PeTable.of(self.choices, self.technology)
+        return PeTable.of(self.choices, self.technology, self.operands)
 
     @cached_property
     def operators(self) -> OperatorTable:
@@ -104,13 +108,14 @@ class Model:
         """The model with the choices that the designs at ``index`` take and no others, and their indices in it."""
         taken = {name: np.unique(column, return_inverse=True) for name, column in index.items()}
         values = {name: [self.choices.values[name][i] for i in used] for name, (used, _) in taken.items()}
-        return Model(self.workload, self.technology, Choices(values)), {name: i for name, (_, i) in taken.items()}
+        model = Model(self.workload, self.technology, Choices(values), self.operands)
+        return model, {name: i for name, (_, i) in taken.items()}
 
     def with_technology(self, technology: Technology) -> Model:
         """The same hardware priced with other coefficients; what reaches its clock is decided at this model's own."""
-        other = Model(self.workload, technology, self.choices)
+        other = Model(self.workload, technology, self.choices, self.operands)
         other.operators, other.placement, other.mapper = self.operators, self.placement, self.mapper
-        other.pes = replace(PeTable.of(self.choices, technology), reachable=self.pes.reachable)
+        other.pes = replace(PeTable.of(self.choices, technology, self.operands), reachable=self.pes.reachable)
         return other
 
     @cached_property

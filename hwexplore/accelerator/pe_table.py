@@ -71,8 +71,11 @@ class PeTable:
     latency_cycles: Array
 
     @classmethod
-    def of(cls, choices: Choices, technology: Technology) -> PeTable:
-        """Price every PE of ``choices`` at every clock and voltage; where a PE is slower, the clock yields."""
+    def of(cls, choices: Choices, technology: Technology, operands: str) -> PeTable:
+        """Price every PE of ``choices`` at every clock and voltage; where a PE is slower, the clock yields.
+
+        The distribution of ``operands`` (gaussian or uniform) sets the activities of the cores.
+        """
         pes, clocks, voltages = (choices.values[name] for name in ("pe", "clock_mhz", "voltage"))
         nodes = [technology.at(voltage) for voltage in voltages]
         modes = [units(pe) for pe in pes]
@@ -84,7 +87,7 @@ class PeTable:
         by_unit = {name: np.empty(per_unit) for name in ("core_pj", "register_pj", "wire_pj")}
         for place in np.ndindex(len(pes), len(clocks), len(nodes)):
             pe, target_ps, node = pes[place[0]], _period_ps(clocks[place[1]]), nodes[place[2]]
-            bill = pe.bill("gaussian")
+            bill = pe.bill(operands)
             effort = node.effort(bill, target_ps)
             core = node.price(bill, effort)
             here = (place[0], slice(None), *place[1:])
@@ -98,7 +101,7 @@ class PeTable:
             pitch_mm = np.sqrt(core.area_um2 + register_um2) * MM_PER_SQRT_UM2
             for number, unit in enumerate(modes[place[0]], start=int(first_unit[place[0]])):
                 there = (number, *here[1:])
-                in_mode = core if unit is pe else node.price(unit.bill("gaussian"), effort)
+                in_mode = core if unit is pe else node.price(unit.bill(operands), effort)
                 moving, bits = _moving_bits(unit)
                 by_unit["core_pj"][there] = in_mode.dynamic_pj
                 by_unit["register_pj"][there] = ACTIVITY * node.primitives["flip_flop"].energy_pj * moving

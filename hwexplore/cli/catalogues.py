@@ -11,7 +11,7 @@ import typer
 from hwexplore import technology as technologies
 from hwexplore.accelerator.presets import preset, presets
 from hwexplore.cli.console import output, print_json, print_table
-from hwexplore.cli.options import TechnologyName
+from hwexplore.cli.options import OperandsOption, TechnologyName
 from hwexplore.formats import Format, Integer, Minifloat, catalog
 from hwexplore.pe import PE
 from hwexplore.pe.wrapper import wrapper_bill
@@ -106,9 +106,7 @@ def show_pe(
     period_ps: Annotated[
         float | None, typer.Option(help="Clock period to meet; without it, nothing is spent on speed.")
     ] = None,
-    operands: Annotated[
-        str, typer.Option(help="Distribution behind the activities: gaussian or uniform.")
-    ] = "gaussian",
+    operands: OperandsOption = "gaussian",
     mode: Annotated[str | None, typer.Option(help="One of the modes of a multi-precision PE, as in 4x4.")] = None,
     json: Json = False,
 ) -> None:

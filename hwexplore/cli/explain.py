@@ -13,7 +13,17 @@ from hwexplore import technology as technologies
 from hwexplore import workloads
 from hwexplore.accelerator import METRICS
 from hwexplore.cli.console import output, print_json, print_table
-from hwexplore.cli.options import Batch, Context, Dims, Phase, SpaceFile, TechnologyName, load_space, parse_dims
+from hwexplore.cli.options import (
+    Batch,
+    Context,
+    Dims,
+    OperandsOption,
+    Phase,
+    SpaceFile,
+    TechnologyName,
+    load_space,
+    parse_dims,
+)
 from hwexplore.errors import InputError
 from hwexplore.report import describe
 from hwexplore.search import Problem, Space, read_metadata
@@ -32,6 +42,7 @@ def explain(
     dim: Dims = [],  # noqa: B006
     technology: TechnologyName = "nangate45",
     space: SpaceFile = None,
+    operands: OperandsOption = "gaussian",
     from_file: Annotated[
         Path | None, typer.Option("--from", help="Parquet file of a run; replaces all the other options.")
     ] = None,
@@ -44,12 +55,13 @@ def explain(
     front: list[int] = []
     if from_file is None:
         network = workloads.load(workload, phase=phase, batch=batch, context=context, dims=parse_dims(dim))
-        problem = Problem(load_space(space), network, technologies.load(technology))
+        problem = Problem(load_space(space), network, technologies.load(technology), operands=operands)
     else:
         run = read_metadata(from_file)
         setting = {name: run[name] for name in ("phase", "batch", "context")}
         network = workloads.load(run["workload"], **setting, dims=run.get("dims", {}))
-        problem = Problem(Space.parse(run["space"]), network, technologies.load(run["technology"]))
+        node, operands = technologies.load(run["technology"]), run.get("operands", "gaussian")
+        problem = Problem(Space.parse(run["space"]), network, node, operands=operands)
         front = run["front"]
     number = _number(design, front)
     if number >= problem.space.size:

@@ -17,6 +17,7 @@ from hwexplore.cli.options import (
     Context,
     Dims,
     FidelityOption,
+    OperandsOption,
     Phase,
     SpaceFile,
     TechnologyName,
@@ -41,6 +42,7 @@ def explore(
     objective: Annotated[list[str], typer.Option(help="Metric of the front; repeat for several.")] = list(OBJECTIVES),  # noqa: B006
     constraint: Annotated[list[str], typer.Option(help="As in 'area_mm2 < 50'; repeat for several.")] = [],  # noqa: B006
     fidelity: FidelityOption = "tile",
+    operands: OperandsOption = "gaussian",
     out: Annotated[
         list[Path],
         typer.Option(help="FILE.html for a report, FILE.parquet for every evaluated design; repeat for both."),
@@ -70,6 +72,7 @@ def explore(
             designs=file,
             progress=lambda done: bar.update(task, completed=done),
             jobs=jobs,
+            operands=operands,
         )
         if file is not None:
             file.close(_metadata(front, workload, dims))
@@ -113,6 +116,7 @@ def _metadata(front: Front, workload: str, dims: dict[str, int]) -> dict[str, ob
         "dims": dims,
         "technology": problem.technology.name,
         "fidelity": problem.fidelity,
+        "operands": problem.operands,
         "objectives": list(front.objectives),
         "constraints": [str(constraint) for constraint in front.constraints],
         "front": front.ids.tolist(),

@@ -18,6 +18,7 @@ __all__ = [
     "Dims",
     "FidelityOption",
     "Measured",
+    "OperandsOption",
     "OwnPolicy",
     "Phase",
     "SpaceFile",
@@ -49,6 +50,9 @@ OwnPolicy = Annotated[
 TechnologyName = Annotated[str, typer.Option(help="Process node, see 'hwexplore technology list'.")]
 SpaceFile = Annotated[Path | None, typer.Option("--space", help="TOML file with a list of values per parameter.")]
 FidelityOption = Annotated[Fidelity, typer.Option(help="Tiled model, or its roofline bound.")]
+OperandsOption = Annotated[
+    str, typer.Option(help="Distribution of the numbers that PEs multiply, behind their energy: gaussian or uniform.")
+]
 Measured = Annotated[
     bool, typer.Option("--measured", help="With the launch overhead and efficiency of measured products, where known.")
 ]

@@ -21,7 +21,7 @@ def describe_pe(model: Model, place: tuple[int, int, int]) -> dict[str, Any]:
     """
     description = model.choices.values["pe"][place[0]]
     node = model.technology.at(model.choices.values["voltage"][place[2]])
-    bill = description.bill("gaussian")
+    bill = description.bill(model.operands)
     period_ps = float(model.pes.period_s[place]) * 1e12
     effort = node.effort(bill, period_ps)
     prices = [node.price(Bill((item,)), effort) for item in bill]

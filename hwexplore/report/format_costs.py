@@ -106,7 +106,7 @@ def _inside(model: Model, breakdown: Breakdown, at: dict[str, int], design: int)
     """Energy of each operator on what a PE has besides products and sums, by purpose."""
     node = model.technology.at(model.choices.values["voltage"][at["voltage"]])
     pe = model.choices.values["pe"][at["pe"]]
-    bill = pe.bill("gaussian")
+    bill = pe.bill(model.operands)
     effort = node.effort(bill, float(model.pes.period_s[at["pe"], at["clock_mhz"], at["voltage"]]) * 1e12)
     cycles = model.placement.work_cycles[at["policy"], at["pe"]]
     first = sum(len(units(other)) for other in model.choices.values["pe"][: at["pe"]])
@@ -114,7 +114,7 @@ def _inside(model: Model, breakdown: Breakdown, at: dict[str, int], design: int)
     terms: dict[str, Array] = {}
     for number, unit in enumerate(units(pe)):
         for purpose in dict.fromkeys(item.purpose for item in bill if item.purpose):
-            items = tuple(item for item in unit.bill("gaussian") if item.purpose == purpose)
+            items = tuple(item for item in unit.bill(model.operands) if item.purpose == purpose)
             price = node.price(Bill(items), effort)
             spent = np.where(chosen == number, cycles, 0) * price.dynamic_pj
             terms[purpose] = terms.get(purpose, np.zeros(len(cycles))) + spent

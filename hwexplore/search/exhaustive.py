@@ -41,13 +41,14 @@ def explore(
     designs: DesignFile | None = None,
     progress: Callable[[int], None] | None = None,
     jobs: int = 1,
+    operands: str = "gaussian",
 ) -> Front:
     """The exact Pareto front of ``space`` on ``workload``: every design is evaluated.
 
     ``designs`` takes every evaluated design, ``progress`` is called with the number of designs done so far, ``jobs``
     chunks are evaluated at a time (threads, unless a joblib backend says otherwise; -1 for all cores). The result does
-    not depend on ``jobs``. On Ctrl-C the front of what was evaluated is returned, with ``complete`` false. InputError
-    where no design is feasible within the constraints.
+    not depend on ``jobs``. ``operands`` (gaussian or uniform) are what the PEs multiply. On Ctrl-C the front of what was
+    evaluated is returned, with ``complete`` false. InputError where no design is feasible within the constraints.
     """
     if jobs == 0:
         raise InputError("jobs = 0 evaluates nothing; give a number of chunks, or -1 for all cores")
@@ -55,7 +56,7 @@ def explore(
     check_consistent(limits)
     builder = FrontBuilder(check_objectives(list(objectives)))
     node = technologies.load(technology) if isinstance(technology, str) else technology
-    problem = Problem(space, workload, node, fidelity)
+    problem = Problem(space, workload, node, fidelity, operands)
     start = time.perf_counter()
     evaluated = feasible = 0
     try:

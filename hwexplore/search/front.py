@@ -28,17 +28,21 @@ SAMPLE = 100_000
 
 @dataclass(frozen=True)
 class Problem:
-    """What is explored: a space of hardware and policies, a workload, a technology, at one fidelity."""
+    """What is explored: a space of hardware and policies, a workload, a technology, at one fidelity.
+
+    ``operands`` is the distribution of the numbers that the PEs multiply, gaussian or uniform.
+    """
 
     space: Space
     workload: Workload
     technology: Technology
     fidelity: Fidelity = "tile"
+    operands: str = "gaussian"
 
     @cached_property
     def model(self) -> Model:
         """The accelerator model of the problem."""
-        return Model(self.workload, self.technology, self.space.choices)
+        return Model(self.workload, self.technology, self.space.choices, self.operands)
 
     @cached_property
     def error(self) -> NDArray[np.float64]:

@@ -220,3 +220,19 @@ def test_intervals_share_their_draws(space_of: Any, nangate45: Technology) -> No
         if name != "latency_s":
             ratio = draws[:, 1] / draws[:, 0]
             assert np.ptp(np.log(ratio)) < np.ptp(np.log(draws[:, 0])) / 2
+
+
+def test_the_distribution_of_the_operands_sets_the_energy_of_the_macs(space_of: Any, nangate45: Technology) -> None:
+    workload = product(64, 64, 64)
+    energies = {}
+    for operands in ("gaussian", "uniform"):
+        problem = Problem(space_of(), workload, nangate45, operands=operands)
+        energies[operands] = problem.model.breakdown(problem.space.indices(np.arange(1))).picojoules
+    pe = problem.space.choices.values["pe"][0]
+    activities = {name: np.array([item.activity for item in pe.bill(name)]) for name in energies}
+    assert (energies["uniform"]["MAC"] > energies["gaussian"]["MAC"]) == (
+        activities["uniform"].mean() > activities["gaussian"].mean()
+    )
+    assert energies["uniform"]["buffer"] == energies["gaussian"]["buffer"]
+    with pytest.raises(InputError, match="unknown operand distribution 'gauss'; did you mean gaussian"):
+        one(Problem(space_of(), workload, nangate45, operands="gauss"))
