@@ -47,7 +47,7 @@ def explore(
 
     ``designs`` takes every evaluated design, ``progress`` is called with the number of designs done so far, ``jobs``
     chunks are evaluated at a time (threads, unless a joblib backend says otherwise; -1 for all cores). The result does
-    not depend on ``jobs``. ``operands`` (gaussian or uniform) are what the PEs multiply. On Ctrl-C the front of what was
+    not depend on ``jobs``. ``operands`` (gaussian or uniform) are what PEs multiply. On Ctrl-C the front of what was
     evaluated is returned, with ``complete`` false. InputError where no design is feasible within the constraints.
     """
     if jobs == 0:
