@@ -99,10 +99,10 @@ class OperatorTable:
     A product reads operand A (activations) and operand B (weights or KV cache) and writes C. ``accepts`` tells, by
     [policy, pe, operator], which products run on the array; the others run on the vector unit. ``a_width`` and
     ``b_width`` are bytes in the buffer for each [m, k] and [k, n] of a product; it holds the input of a convolution as
-    it is, not unfolded. Besides an operator's own work, ``vector_ops`` holds the quantization of what it writes and the
-    conversion of what it reads; ``array_ops`` and ``fallback_ops`` what a product adds on the array (scales that no PE
-    applies) and on the vector unit (conversion to FP16 and the products themselves). ``resident_bytes`` [policy] is
-    what DRAM has to hold.
+    it is, not unfolded, and activations that fusion leaves on chip. Besides an operator's own work, ``vector_ops``
+    holds the quantization of what it writes or is left on chip for it, and the conversion of what it reads;
+    ``array_ops`` and ``fallback_ops`` what a product adds on the array (scales that no PE applies) and on the vector
+    unit (conversion to FP16 and the products themselves). ``resident_bytes`` [policy] is what DRAM has to hold.
     """
 
     count: Array
@@ -177,8 +177,10 @@ def _operator_work(operator: Operator, operands: Operands) -> dict[str, float]:
     elements = (a, operator.batch * operator.m * operator.k), (b, operator.batch * operator.n * operator.k)
     products = operator.batch * operator.m * operator.n
     work["a_bits"], work["b_bits"] = _buffer_bits(a), _buffer_bits(b)
+    if not operator.activation_elements:
+        work["vector_ops"] += QUANTIZE_OPS * elements[0][1] * _is_quantized(a.storage)
     held_b = operator.kv_elements if operator.kind == "attention" else operator.weight_elements
-    work["a_width"] = work["a_bits"] / 8 * operator.activation_elements / elements[0][1]
+    work["a_width"] = work["a_bits"] / 8 * (operator.activation_elements / elements[0][1] or 1)
     work["b_width"] = work["b_bits"] / 8 * held_b / elements[1][1]
     work["array_ops"] = products * max(_scalings(a, operator.k), _scalings(b, operator.k)) + sum(
         count for operand, count in elements if operand.dequantize in ("dram", "edge")
