@@ -99,10 +99,11 @@ def roofline(workload: Workload, policy: Policy, preset: Preset) -> pd.DataFrame
     """A row per operator: how fast ``preset`` runs it if all its bytes move once and nothing else limits it.
 
     Columns are those of one such operator, of which there are ``count``: name, kind, count, macs, vector_ops, bytes,
-    ``intensity`` (operations per byte, two per MAC), ``format`` (the narrowest that holds both operands of a product,
-    or the activations of the others), ``runs_as`` (the narrowest such format that the accelerator has a peak for;
-    None where it has no vector rate), ``peak_ops_per_s`` (infinite without a rate), ``attainable_ops_per_s``,
-    ``time_s``, ``bound`` (compute or memory) and ``share`` of all ``count`` in the latency.
+    ``intensity`` (operations per byte, two per MAC; infinite where fusion leaves nothing to move), ``format`` (the
+    narrowest that holds both operands of a product, or the activations of the others), ``runs_as`` (the narrowest such
+    format that the accelerator has a peak for; None where it has no vector rate), ``peak_ops_per_s`` (infinite without
+    a rate), ``attainable_ops_per_s``, ``time_s``, ``bound`` (compute or memory) and ``share`` of all ``count`` in the
+    latency.
 
     Source: Williams, Waterman and Patterson, Roofline, CACM 2009. Conversions between storage and compute formats are
     taken to cost nothing. InputError for a product in a format that ``preset`` does not compute.
@@ -116,13 +117,15 @@ def roofline(workload: Workload, policy: Policy, preset: Preset) -> pd.DataFrame
     moved = frame[["weight_bytes", "activation_bytes", "output_bytes", "kv_bytes"]].to_numpy().sum(axis=1)
     compute_s, memory_s = ops / peak, moved / preset.bandwidth_bytes_per_s
     time_s = np.maximum(compute_s, memory_s)
+    with np.errstate(divide="ignore"):
+        intensity, ops_per_s = ops / moved, ops / memory_s
     return frame[["name", "kind", "count", "macs", "vector_ops"]].assign(
         bytes=moved,
-        intensity=ops / moved,
+        intensity=intensity,
         format=formats,
         runs_as=pd.Series(runs_as, dtype=object),
         peak_ops_per_s=peak,
-        attainable_ops_per_s=np.minimum(peak, ops / memory_s),
+        attainable_ops_per_s=np.minimum(peak, ops_per_s),
         time_s=time_s,
         bound=np.where(memory_s > compute_s, "memory", "compute"),
         share=count * time_s / (count @ time_s),

@@ -12,7 +12,18 @@ from hwexplore import technology as technologies
 from hwexplore import workloads
 from hwexplore.accelerator import METRICS
 from hwexplore.cli.console import print_json, print_table
-from hwexplore.cli.options import Batch, Context, Dims, Phase, SpaceFile, TechnologyName, load_space, parse_dims
+from hwexplore.cli.options import (
+    Batch,
+    Context,
+    Dims,
+    ExpertSkew,
+    Fuse,
+    Phase,
+    SpaceFile,
+    TechnologyName,
+    load_space,
+    parse_dims,
+)
 from hwexplore.errors import InputError
 from hwexplore.report import describe
 from hwexplore.search import Problem, Space, read_metadata
@@ -29,6 +40,8 @@ def explain(
     batch: Batch = 1,
     context: Context = 2048,
     dim: Dims = [],  # noqa: B006
+    fuse: Fuse = [],  # noqa: B006
+    expert_skew: ExpertSkew = 0,
     technology: TechnologyName = "nangate45",
     space: SpaceFile = None,
     from_file: Annotated[
@@ -42,12 +55,21 @@ def explain(
     """
     front: list[int] = []
     if from_file is None:
-        network = workloads.load(workload, phase=phase, batch=batch, context=context, dims=parse_dims(dim))
+        network = workloads.load(
+            workload,
+            phase=phase,
+            batch=batch,
+            context=context,
+            dims=parse_dims(dim),
+            fuse=fuse,
+            expert_skew=expert_skew,
+        )
         problem = Problem(load_space(space), network, technologies.load(technology))
     else:
         run = read_metadata(from_file)
         setting = {name: run[name] for name in ("phase", "batch", "context")}
-        network = workloads.load(run["workload"], **setting, dims=run.get("dims", {}))
+        extras = {name: run[name] for name in ("dims", "fuse", "expert_skew") if name in run}
+        network = workloads.load(run["workload"], **setting, **extras)
         problem = Problem(Space.parse(run["space"]), network, technologies.load(run["technology"]))
         front = run["front"]
     number = _number(design, front)
