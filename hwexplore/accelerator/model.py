@@ -194,7 +194,7 @@ class Model:
         on_array = ops.accepts[policy, index["pe"]]
         a_bits, b_bits = ops.a_bits[policy], ops.b_bits[policy]
 
-        m, n, k = _tiles(ops.m, tile_m), _tiles(ops.n, tile_n), _tiles(ops.k, tile_k)
+        m, n, k = np.ceil(ops.m / tile_m), np.ceil(ops.n / tile_n), np.ceil(ops.k / tile_k)
         folds = Folds.of(m, n, k, rows, cols, dataflow, tile_cycles)
         busy = np.where(on_array, ops.batch * folds.count * folds.cycles, 0)
         vector = ops.vector_ops[policy] + np.where(on_array, ops.array_ops[policy], ops.fallback_ops[policy])
@@ -232,8 +232,3 @@ class Model:
         }
         reason = np.where(hw.reason == 0, np.where(np.isfinite(traffic).all(axis=-1), 0, 5), hw.reason).astype(np.uint8)
         return Breakdown(seconds, picojoules, traffic, on_array, hw.area_mm2, hw.static_w, reason)
-
-
-def _tiles(size: Array, step: Array) -> Array:
-    """Steps that make up ``size``, whole ones; single steps may be fractions, as averages over experts are."""
-    return np.where(step > 1, np.ceil(size / step), size)

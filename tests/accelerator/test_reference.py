@@ -189,10 +189,7 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
             if on_array:
                 vector += op.batch * op.m * op.n * max(scale_ops(operand_a, op.k), scale_ops(operand_b, op.k))
                 vector += sum(number for operand, number in elements if operand.dequantize in ("dram", "edge"))
-                m, n, k = (
-                    ceil(size / step) if step > 1 else size
-                    for size, step in ((op.m, tile.m), (op.n, tile.n), (op.k, tile.k))
-                )
+                m, n, k = (ceil(size / step) for size, step in ((op.m, tile.m), (op.n, tile.n), (op.k, tile.k)))
                 on_rows, on_cols, streamed = {"os": (m, n, k), "ws": (k, n, m), "is": (k, m, n)}[dataflow]
                 down, across = ceil(on_rows / rows), ceil(on_cols / cols)
                 array_cycles = op.batch * down * across * (2 * rows + cols - 2 + tile.cycles * streamed)
