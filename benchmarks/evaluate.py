@@ -1,40 +1,106 @@
-"""Designs per second of the evaluator: all objectives, the distinct designs of the default space, llama-2-7b decode.
+"""Designs per second of the evaluator: all objectives, llama-2-7b decode.
 
-Run with ``python benchmarks/evaluate.py``. ``grid`` evaluates the space in blocks, as a search does, so that what
-several designs share is computed once; ``shuffled`` evaluates designs drawn without replacement one by one, so that
-neighbours share nothing. With the front, the designs also go through the exact Pareto filter. Best of three runs.
+Run with ``python benchmarks/evaluate.py``. The distinct designs of the default space are evaluated in two ways: ``grid``
+in blocks, as a search does, so that what several designs share is computed once, and ``shuffled`` one by one, drawn
+without replacement, so that neighbours share nothing; ``again`` evaluates the shuffled ones once more, when their
+mappings are known. ``distinct`` are designs of which no two have the same array and buffer, so that every one needs its
+own mappings; how many different products are mapped per second stands below. With the front, the designs also go
+through the exact Pareto filter. Each run starts without mappings, but ``again``. Best of three runs.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 import joblib
 import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore import technology, workloads
+from hwexplore.accelerator import Fidelity, mapping
 from hwexplore.search import OBJECTIVES, FrontBuilder, Problem, Space
 from hwexplore.search.exhaustive import CHUNK
-from hwexplore.search.front import DesignEvaluator
 
-SHUFFLED = {"roofline": 1_000_000, "tile": 200_000}
+BLOCK = 8192
+SHUFFLED: dict[Fidelity, int] = {"roofline": 1_000_000, "tile": 200_000}
+DISTINCT = 50_000
 RUNS = 3
 
+Index = dict[str, NDArray[np.intp]]
 
-def run(evaluate: DesignEvaluator, indices: list[dict[str, NDArray[np.intp]]], jobs: int, front: bool) -> float:
+
+def run(problem: Problem, indices: list[Index], jobs: int, front: bool) -> float:
     """Designs per second."""
     builder = FrontBuilder(list(OBJECTIVES))
     designs = 0
     start = time.perf_counter()
-    calls = (joblib.delayed(evaluate)(index) for index in indices)
+    calls = (joblib.delayed(problem.evaluator)(index) for index in indices)
     for columns in joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(calls):
         designs += len(columns["reason"])
         if front:
             feasible = columns["reason"] == 0
             builder.add({name: column[feasible] for name, column in columns.items()})
     return designs / (time.perf_counter() - start)
+
+
+def ready(problem: Problem) -> Problem:
+    """The same with its tables computed, and no mapping known."""
+    fresh = replace(problem)
+    fresh.evaluator(fresh.space.indices(np.arange(1)))
+    return fresh
+
+
+def measure(name: str, problem: Problem, indices: list[Index], warm: bool = False) -> None:
+    """Print the rows of one way to evaluate."""
+    for jobs in sorted({1, min(2, os.cpu_count() or 1)}):
+        for front in (False, True):
+            rates = []
+            for _ in range(RUNS):
+                fresh = ready(problem)
+                if warm:
+                    run(fresh, indices, 1, False)
+                rates.append(run(fresh, indices, jobs, front))
+            row = f"{problem.fidelity:10} {name:10} {jobs:4} {'yes' if front else 'no':>6} {max(rates):12,.0f}"
+            print(row, flush=True)
+
+
+def blocks(space: Space, ids: NDArray[np.int64]) -> list[Index]:
+    """Columns of ``BLOCK`` designs."""
+    return [space.indices(ids[first : first + BLOCK]) for first in range(0, len(ids), BLOCK)]
+
+
+def distinct(space: Space, number: int) -> tuple[Space, list[Index]]:
+    """Designs of which no two have the same rows, columns and buffer; all else is drawn from ``space``."""
+    sizes = {"rows": list(range(1, 65)), "cols": list(range(16, 272, 4)), "sram_kib": list(range(128, 2048, 64))}
+    own = Space(**{name: list(values) for name, values in space.choices.values.items()} | sizes)
+    rng = np.random.default_rng(0)
+    index = {name: rng.integers(size, size=number) for name, size in zip(own.choices.values, own.shape, strict=True)}
+    hardware = rng.permutation(np.prod([len(values) for values in sizes.values()]))[:number]
+    index |= dict(zip(sizes, np.unravel_index(hardware, [len(values) for values in sizes.values()]), strict=True))
+    return own, [
+        {name: column[first : first + BLOCK] for name, column in index.items()} for first in range(0, number, BLOCK)
+    ]
+
+
+def mappings(problem: Problem, indices: list[Index]) -> float:
+    """Different products mapped per second."""
+    fresh = ready(problem)
+    solved, solve = [], mapping.best_tiling
+
+    def counted(products: mapping.Products) -> mapping.Tiling:
+        tiling = solve(products)
+        solved.append(tiling.again_bytes.size)
+        return tiling
+
+    mapping.best_tiling = counted  # type: ignore[attr-defined]
+    start = time.perf_counter()
+    for index in indices:
+        fresh.model.mapper.again_bytes(index)
+    seconds = time.perf_counter() - start
+    mapping.best_tiling = solve  # type: ignore[attr-defined]
+    return sum(solved) / seconds
 
 
 def main() -> None:
@@ -47,14 +113,15 @@ def main() -> None:
     print(f"{workload.name} {workload.phase}, {len(workload.operators)} operators, space of {space.size:,} designs")
     print(f"{'fidelity':10} {'designs':10} {'jobs':>4} {'front':>6} {'designs/s':>12}")
     for fidelity, number in SHUFFLED.items():
-        problem = Problem(space, workload, node, fidelity)  # type: ignore[arg-type]
-        problem.evaluator(space.indices(shuffled[:1]))
-        columns = [space.indices(shuffled[first : first + 8192]) for first in range(0, number, 8192)]
-        for name, indices in {"grid": grid, "shuffled": columns}.items():
-            for jobs in sorted({1, min(2, os.cpu_count() or 1)}):
-                for front in (False, True):
-                    best = max(run(problem.evaluator, indices, jobs, front) for _ in range(RUNS))
-                    print(f"{fidelity:10} {name:10} {jobs:4} {'yes' if front else 'no':>6} {best:12,.0f}", flush=True)
+        problem = Problem(space, workload, node, fidelity)
+        columns = blocks(space, shuffled[:number])
+        measure("grid", problem, grid)
+        measure("shuffled", problem, columns)
+    measure("again", problem, columns, warm=True)
+    own, columns = distinct(space, DISTINCT)
+    problem = Problem(own, workload, node)
+    measure("distinct", problem, columns)
+    print(f"unique mappings/s: {max(mappings(problem, columns) for _ in range(RUNS)):,.0f}")
 
 
 if __name__ == "__main__":

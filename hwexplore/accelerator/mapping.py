@@ -33,7 +33,8 @@ class Mapper:
     Tiles are multiples of what the array takes at once under its dataflow, or of the lanes of the vector unit. Products
     and designs that agree in dimensions, operand widths, array, buffer and dataflow share one solution. Solutions are
     kept for later calls, in ``KEPT_BYTES`` at most; when that is full, and in pickled copies, they are forgotten and
-    found again. An operator that is no product counts as one of a single element that moves nothing.
+    found again. An operator that is no product counts as one of a single element that moves nothing; activations that
+    fusion leaves on chip come there once, further passes over them would go through DRAM.
     """
 
     def __init__(self, ops: OperatorTable, placement: Placement, accumulator_bits: Array, choices: Choices) -> None:
@@ -42,9 +43,11 @@ class Mapper:
         self._dataflow = np.array([DATAFLOWS.index(dataflow) for dataflow in choices.values["dataflow"]])
         self._accumulator_bytes = accumulator_bits / 8
 
+        on_chip_bytes = ops.batch * ops.m * ops.k * ops.a_width
         operators = {
             **{name: np.where(ops.is_gemm, np.ceil(getattr(ops, name)), 1) for name in ("m", "n", "k")},
-            **{name: np.where(ops.is_gemm, getattr(ops, name), 0) for name in ("a_bytes", "b_bytes")},
+            "a_bytes": np.where(ops.is_gemm, np.where(ops.a_bytes > 0, ops.a_bytes, on_chip_bytes), 0),
+            "b_bytes": np.where(ops.is_gemm, ops.b_bytes, 0),
             **{name: np.where(ops.is_gemm, getattr(ops, name), 1) for name in ("a_width", "b_width")},
             "outputs": np.where(ops.is_gemm, ops.batch * ops.m * ops.n, 0),
             "on_array": placement.on_array,

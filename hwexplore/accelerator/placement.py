@@ -101,10 +101,5 @@ def _chosen(pe: PE, policy: Policy, workload: Workload) -> list[PE | None]:
 
 def _figures(unit: PE, batch: float, m: float, n: float, k: float) -> tuple[float, ...]:
     tile = unit.tile
-    tiles = (_tiles(size, step) for size, step in ((m, tile.m), (n, tile.n), (k, tile.k)))
+    tiles = (float(np.ceil(size / step)) for size, step in ((m, tile.m), (n, tile.n), (k, tile.k)))
     return *tiles, tile.cycles, tile.m, tile.n, tile.k, *unit.passes, batch * m * n * k / unit.macs_per_cycle
-
-
-def _tiles(size: float, step: int) -> float:
-    """Steps that make up ``size``, whole ones; single steps may be fractions, as averages over experts are."""
-    return float(np.ceil(size / step)) if step > 1 else size

@@ -107,10 +107,11 @@ def roofline(workload: Workload, policy: Policy, preset: Preset, measured: bool 
     InputError where there are none.
 
     Columns are those of one such operator, of which there are ``count``: name, kind, count, macs, vector_ops, bytes,
-    ``intensity`` (operations per byte, two per MAC), ``format`` (the narrowest that holds both operands of a product,
-    or the activations of the others), ``runs_as`` (the narrowest such format that the accelerator has a peak for;
-    None where it has no vector rate), ``peak_ops_per_s`` (infinite without a rate), ``attainable_ops_per_s``,
-    ``time_s``, ``bound`` (compute, memory or launch) and ``share`` of all ``count`` in the latency.
+    ``intensity`` (operations per byte, two per MAC; infinite where fusion leaves nothing to move), ``format`` (the
+    narrowest that holds both operands of a product, or the activations of the others), ``runs_as`` (the narrowest such
+    format that the accelerator has a peak for; None where it has no vector rate), ``peak_ops_per_s`` (infinite without
+    a rate), ``attainable_ops_per_s``, ``time_s``, ``bound`` (compute, memory or launch) and ``share`` of all ``count``
+    in the latency.
 
     Source: Williams, Waterman and Patterson, Roofline, CACM 2009. Conversions between storage and compute formats are
     taken to cost nothing. InputError for a product in a format that ``preset`` does not compute.
@@ -126,9 +127,11 @@ def roofline(workload: Workload, policy: Policy, preset: Preset, measured: bool 
     launch_s, efficiency = _measured(preset) if measured else (0, 1)
     busy_s = np.maximum(compute_s, memory_s) / efficiency
     time_s = launch_s + busy_s
+    with np.errstate(divide="ignore"):
+        intensity = ops / moved
     return frame[["name", "kind", "count", "macs", "vector_ops"]].assign(
         bytes=moved,
-        intensity=ops / moved,
+        intensity=intensity,
         format=formats,
         runs_as=pd.Series(runs_as, dtype=object),
         peak_ops_per_s=peak,

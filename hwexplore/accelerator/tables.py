@@ -40,11 +40,12 @@ class OperatorTable:
 
     A product reads operand A (activations) and operand B (weights or KV cache) and writes C. ``a_width`` and
     ``b_width`` are bytes in the buffer for each [m, k] and [k, n] of a product; it holds the input of a convolution as
-    it is, not unfolded. ``work`` has the vector operations by term: ``ALWAYS`` an operator's own and the conversion of
-    what it reads and writes; ``ON_ARRAY`` and ``FALLBACK`` what a product adds where it runs, with every element
-    converted once. ``edge`` and ``dram`` [operand, policy, operator] are the elements of A and B that are converted on
-    their way into the array, each time that they go there, and into the buffer, once. ``waiting_bits`` go through the
-    buffer while the absolute maximum of their row is sought. ``resident_bytes`` [policy] is what DRAM has to hold.
+    it is, not unfolded, and activations that fusion leaves on chip. ``work`` has the vector operations by term:
+    ``ALWAYS`` an operator's own and the conversion of what it reads and writes, or is left on chip for it; ``ON_ARRAY``
+    and ``FALLBACK`` what a product adds where it runs, with every element converted once. ``edge`` and ``dram``
+    [operand, policy, operator] are the elements of A and B that are converted on their way into the array, each time
+    that they go there, and into the buffer, once. ``waiting_bits`` go through the buffer while the absolute maximum of
+    their row is sought. ``resident_bytes`` [policy] is what DRAM has to hold.
     """
 
     count: Array
@@ -141,8 +142,10 @@ def _operator_work(operator: Operator, operands: Operands) -> dict[str, Any]:
     term = "dequantization after the group" if by_group else "output scales"
     work[term] = operator.batch * operator.m * operator.n * scalings
     work["a_bits"], work["b_bits"] = _buffer_bits(a), _buffer_bits(b)
+    if not operator.activation_elements:
+        work["activation quantization"] += QUANTIZE_OPS * elements[0][1] * _is_quantized(a.storage)
     held_b = operator.kv_elements if operator.kind == "attention" else operator.weight_elements
-    work["a_width"] = work["a_bits"] / 8 * operator.activation_elements / elements[0][1]
+    work["a_width"] = work["a_bits"] / 8 * (operator.activation_elements / elements[0][1] or 1)
     work["b_width"] = work["b_bits"] / 8 * held_b / elements[1][1]
     for number, (operand, count) in enumerate(elements):
         if operand.dequantize in PLACES:

@@ -17,6 +17,8 @@ from hwexplore.cli.options import (
     Batch,
     Context,
     Dims,
+    ExpertSkew,
+    Fuse,
     OperandsOption,
     Phase,
     SpaceFile,
@@ -40,6 +42,8 @@ def explain(
     batch: Batch = 1,
     context: Context = 2048,
     dim: Dims = [],  # noqa: B006
+    fuse: Fuse = [],  # noqa: B006
+    expert_skew: ExpertSkew = 0,
     technology: TechnologyName = "nangate45",
     space: SpaceFile = None,
     operands: OperandsOption = "gaussian",
@@ -54,12 +58,21 @@ def explain(
     """
     front: list[int] = []
     if from_file is None:
-        network = workloads.load(workload, phase=phase, batch=batch, context=context, dims=parse_dims(dim))
+        network = workloads.load(
+            workload,
+            phase=phase,
+            batch=batch,
+            context=context,
+            dims=parse_dims(dim),
+            fuse=fuse,
+            expert_skew=expert_skew,
+        )
         problem = Problem(load_space(space), network, technologies.load(technology), operands=operands)
     else:
         run = read_metadata(from_file)
         setting = {name: run[name] for name in ("phase", "batch", "context")}
-        network = workloads.load(run["workload"], **setting, dims=run.get("dims", {}))
+        extras = {name: run[name] for name in ("dims", "fuse", "expert_skew") if name in run}
+        network = workloads.load(run["workload"], **setting, **extras)
         node, operands = technologies.load(run["technology"]), run.get("operands", "gaussian")
         problem = Problem(Space.parse(run["space"]), network, node, operands=operands)
         front = run["front"]

@@ -16,7 +16,9 @@ from hwexplore.cli.options import (
     Batch,
     Context,
     Dims,
+    ExpertSkew,
     FidelityOption,
+    Fuse,
     OperandsOption,
     Phase,
     SpaceFile,
@@ -37,6 +39,8 @@ def explore(
     batch: Batch = 1,
     context: Context = 2048,
     dim: Dims = [],  # noqa: B006
+    fuse: Fuse = [],  # noqa: B006
+    expert_skew: ExpertSkew = 0,
     technology: TechnologyName = "nangate45",
     space: SpaceFile = None,
     objective: Annotated[list[str], typer.Option(help="Metric of the front; repeat for several.")] = list(OBJECTIVES),  # noqa: B006
@@ -55,7 +59,15 @@ def explore(
     Example: hwexplore explore llama-2-7b --phase decode --constraint "area_mm2 < 50" --out report.html
     """
     dims = parse_dims(dim)
-    network = workloads.load(workload, phase=phase, batch=batch, context=context, dims=dims)
+    network = workloads.load(
+        workload,
+        phase=phase,
+        batch=batch,
+        context=context,
+        dims=dims,
+        fuse=fuse,
+        expert_skew=expert_skew,
+    )
     designs = load_space(space)
     pages, tables = _sorted_outputs(out)
     with ExitStack() as stack:
@@ -75,9 +87,9 @@ def explore(
             operands=operands,
         )
         if file is not None:
-            file.close(_metadata(front, workload, dims))
+            file.close(_metadata(front, workload, dims, expert_skew))
     if json:
-        print_json({**_metadata(front, workload, dims), "designs": front.to_frame().to_dict("records")})
+        print_json({**_metadata(front, workload, dims, expert_skew), "designs": front.to_frame().to_dict("records")})
     else:
         print_front(front)
     for path in out if len(front) else []:
@@ -105,7 +117,7 @@ def _sorted_outputs(out: list[Path]) -> tuple[list[Path], list[Path]]:
     return pages, tables
 
 
-def _metadata(front: Front, workload: str, dims: dict[str, int]) -> dict[str, object]:
+def _metadata(front: Front, workload: str, dims: dict[str, int], expert_skew: float) -> dict[str, object]:
     problem = front.problem
     return {
         "space": problem.space.to_toml(),
@@ -114,6 +126,8 @@ def _metadata(front: Front, workload: str, dims: dict[str, int]) -> dict[str, ob
         "batch": problem.workload.batch,
         "context": problem.workload.context,
         "dims": dims,
+        "fuse": list(problem.workload.fused),
+        "expert_skew": expert_skew,
         "technology": problem.technology.name,
         "fidelity": problem.fidelity,
         "operands": problem.operands,

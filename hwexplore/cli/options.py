@@ -16,7 +16,9 @@ __all__ = [
     "Batch",
     "Context",
     "Dims",
+    "ExpertSkew",
     "FidelityOption",
+    "Fuse",
     "Measured",
     "OperandsOption",
     "OwnPolicy",
@@ -39,6 +41,13 @@ Context = Annotated[int, typer.Option(help="KV length attended in decode, prompt
 Dims = Annotated[
     list[str],
     typer.Option("--dim", help="Size of an open dimension of an ONNX graph, as in batch=1; repeat for several."),
+]
+Fuse = Annotated[
+    list[str],
+    typer.Option(help="Leave tensors on chip between operators: attention, elementwise; repeat for both."),
+]
+ExpertSkew = Annotated[
+    float, typer.Option(help="Zipf exponent of the popularity of a mixture's experts; 0: all alike, 1: Zipf's law.")
 ]
 OwnPolicy = Annotated[
     str | None,

@@ -13,7 +13,18 @@ from hwexplore import workloads
 from hwexplore.accelerator.presets import preset, totals
 from hwexplore.accelerator.presets import roofline as tabulate
 from hwexplore.cli.console import output, print_json, print_table
-from hwexplore.cli.options import Batch, Context, Dims, Measured, OwnPolicy, Phase, load_policy, parse_dims
+from hwexplore.cli.options import (
+    Batch,
+    Context,
+    Dims,
+    ExpertSkew,
+    Fuse,
+    Measured,
+    OwnPolicy,
+    Phase,
+    load_policy,
+    parse_dims,
+)
 from hwexplore.report.roofline import plot_roofline
 from hwexplore.report.writing import write_page
 
@@ -27,6 +38,8 @@ def roofline(
     batch: Batch = 1,
     context: Context = 2048,
     dim: Dims = [],  # noqa: B006
+    fuse: Fuse = [],  # noqa: B006
+    expert_skew: ExpertSkew = 0,
     policy: OwnPolicy = None,
     measured: Measured = False,
     out: Annotated[Path | None, typer.Option(help="FILE.html for a figure.")] = None,
@@ -37,7 +50,15 @@ def roofline(
     Example: hwexplore roofline llama-2-7b --accelerator a100 --policy "int4_g128>fp16/fp16/fp16" --out roofline.html
     """
     machine = preset(accelerator)
-    network = workloads.load(workload, phase=phase, batch=batch, context=context, dims=parse_dims(dim))
+    network = workloads.load(
+        workload,
+        phase=phase,
+        batch=batch,
+        context=context,
+        dims=parse_dims(dim),
+        fuse=fuse,
+        expert_skew=expert_skew,
+    )
     formats = load_policy(policy, network)
     operators = tabulate(network, formats, machine, measured)
     metrics = totals(operators, network.tokens)
@@ -77,8 +98,8 @@ def roofline(
 
 
 def _finite(row: dict[Any, Any]) -> dict[str, Any]:
-    """``row`` with None for an infinite peak, which JSON does not have."""
-    return row | {"peak_ops_per_s": row["peak_ops_per_s"] if np.isfinite(row["peak_ops_per_s"]) else None}
+    """``row`` with None for an infinite peak or intensity, which JSON does not have."""
+    return row | {name: row[name] if np.isfinite(row[name]) else None for name in ("peak_ops_per_s", "intensity")}
 
 
 def _print_operators(operators: pd.DataFrame, title: str) -> None:

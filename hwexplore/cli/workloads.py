@@ -10,7 +10,7 @@ import typer
 
 from hwexplore import workloads
 from hwexplore.cli.console import output, print_json, print_table
-from hwexplore.cli.options import Batch, Context, Dims, OwnPolicy, Phase, load_policy, parse_dims
+from hwexplore.cli.options import Batch, Context, Dims, ExpertSkew, Fuse, OwnPolicy, Phase, load_policy, parse_dims
 from hwexplore.errors import InputError
 from hwexplore.workloads import Policy, Workload
 
@@ -39,6 +39,8 @@ def show_workload(
     batch: Batch = 1,
     context: Context = 2048,
     dim: Dims = [],  # noqa: B006
+    fuse: Fuse = [],  # noqa: B006
+    expert_skew: ExpertSkew = 0,
     policy: OwnPolicy = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse graphs with nodes that are not modelled.")] = False,
     json: Json = False,
@@ -50,7 +52,15 @@ def show_workload(
     """
     if json and csv:
         raise InputError("--json and --csv exclude each other; expected one of them.")
-    workload = workloads.load(name, phase=phase, batch=batch, context=context, dims=parse_dims(dim))
+    workload = workloads.load(
+        name,
+        phase=phase,
+        batch=batch,
+        context=context,
+        dims=parse_dims(dim),
+        fuse=fuse,
+        expert_skew=expert_skew,
+    )
     if strict and workload.unmodelled:
         first = workload.unmodelled[0]
         raise InputError(

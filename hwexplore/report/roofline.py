@@ -32,7 +32,7 @@ def plot_roofline(workload: Workload, policy: Policy, preset: Preset) -> go.Figu
     area is their share of time; hovering lists them. Operators without operations (look-ups) are not on a logarithmic
     axis and are left out.
     """
-    operators = roofline(workload, policy, preset).query("intensity > 0")
+    operators = roofline(workload, policy, preset).query("intensity > 0 and bytes > 0")
     limits = operators["peak_ops_per_s"][np.isfinite(operators["peak_ops_per_s"])] / preset.bandwidth_bytes_per_s
     reach = pd.concat([operators["intensity"], limits])
     left, right = reach.min() / 3, reach.max() * 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from hwexplore.errors import InputError, unknown
 from hwexplore.workloads.architectures import transformer
 from hwexplore.workloads.config import MAX_SIZE
+from hwexplore.workloads.fusion import fuse as fuse_operators
 from hwexplore.workloads.onnx import load_onnx
 from hwexplore.workloads.scenarios import parse
 from hwexplore.workloads.transformer import Transformer
@@ -23,6 +24,8 @@ __all__ = ["load", "names"]
 
 PHASES = ("inference", "prefill", "decode")
 """What networks without tokens accept, all meaning the same."""
+MAX_SKEW = 8
+"""Bound of Zipf's exponent; at 8 the second expert has 1/256 of the first one's tokens."""
 MAX_BYTES = 2**20
 """The longest config.json that is read; published ones have a few thousand bytes."""
 
@@ -40,12 +43,16 @@ def load(
     context: int = 2048,
     dims: Mapping[str, int] | None = None,
     per_layer: bool = False,
+    fuse: Iterable[str] = (),
+    expert_skew: float = 0,
 ) -> Workload:
     """The workload of a catalogue model, of a Hugging Face config.json or of an ONNX graph.
 
     `phase` is "prefill", "decode" or another scenario, such as "chat(512, 256)" (see `scenarios.parse`). `context` is
     the prompt length in prefill and the KV length attended in decode, in tokens; "chat" and "continuous" take theirs
-    from their lengths. `per_layer` gives every layer its own rows, "layers.0.q_proj".
+    from their lengths. `per_layer` gives every layer its own rows, "layers.0.q_proj". `fuse` names what stays on chip
+    between operators, "attention" and "elementwise" (see `fusion.fuse`). `expert_skew` is the exponent of Zipf's law
+    that the popularity of a mixture's experts follows; 0 makes them alike (see `mlp.Mixture`).
 
     Vision networks and ONNX graphs have the one phase "inference" and no context, whatever is said; an ONNX graph has
     its own batch, and `dims` gives sizes to the dimensions that it leaves open.
@@ -55,17 +62,30 @@ def load(
     """
     batch, context = _positive("batch", batch), _positive("context", context)
     sizes = {name: _positive(f"dimension {name}", size) for name, size in (dims or {}).items()}
+    if not 0 <= expert_skew < MAX_SKEW:
+        raise InputError(f"expert_skew is {expert_skew!r}; expected an exponent from 0 to below {MAX_SKEW}.")
     if (path := Path(name_or_path)).suffix == ".onnx":
-        return _graph(path, phase, batch, sizes)
+        _check_skew(expert_skew, str(path), False)
+        return fuse_operators(_graph(path, phase, batch, sizes), fuse)
     if sizes:
         raise InputError(f"{name_or_path} has no open dimensions; dims belong to ONNX graphs.")
     name, source, entry = _entry(name_or_path)
     if "vision" in entry:
         _check_phase(phase)
-        return vision(name, entry["vision"], batch)
-    scenario = parse(phase, lambda draft: _model(*_entry(draft)[1:]))
+        _check_skew(expert_skew, name, False)
+        return fuse_operators(vision(name, entry["vision"], batch), fuse)
+    scenario = parse(phase, lambda draft: _model(*_entry(draft)[1:]).with_expert_skew(expert_skew))
     model = _model(source, entry)
-    return scenario.workload(model, name=name, phase=phase, batch=batch, context=context, per_layer=per_layer)
+    _check_skew(expert_skew, name, model.parameters > model.active_parameters)
+    workload = scenario.workload(
+        model.with_expert_skew(expert_skew),
+        name=name,
+        phase=phase,
+        batch=batch,
+        context=context,
+        per_layer=per_layer,
+    )
+    return fuse_operators(workload, fuse)
 
 
 def _entry(name_or_path: str | Path) -> tuple[str, str, Mapping[str, Any]]:
@@ -124,6 +144,11 @@ def _read(file: Traversable | Path) -> Any:
 def _check_phase(phase: str) -> None:
     if phase not in PHASES:
         raise unknown("phase", phase, PHASES)
+
+
+def _check_skew(expert_skew: float, name: str, has_experts: bool) -> None:
+    if expert_skew and not has_experts:
+        raise InputError(f"expert_skew is {expert_skew!r}, but {name} has no experts to choose from; expected 0.")
 
 
 def _positive(field: str, value: int) -> int:

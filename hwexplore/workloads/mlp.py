@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hwexplore.workloads.operators import Operator
 from hwexplore.workloads.primitives import elementwise, linear
 
-__all__ = ["Mixture", "Mlp"]
+__all__ = ["LOAD_GROUPS", "Mixture", "Mlp"]
+
+LOAD_GROUPS = 4
+"""Groups of about equal load that experts of unlike popularity are tabulated in."""
+
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +55,9 @@ class Mlp:
 class Mixture:
     """A router sends each token to `experts_per_token` of `experts` MLPs; all tokens visit `shared`.
 
+    Tokens choose independently of each other. With `skew` 0 all experts are alike; otherwise the probability that a
+    token visits the i-th most popular one is proportional to `i ** -skew`, and at most 1 (Zipf's law).
+
     `router_bias` adds a learned bias per expert; the function that turns the router's logits into gates is priced as a
     softmax over all experts. `shared_gate` weighs the shared MLP by a sigmoid of a projection to one (Qwen2-MoE).
     """
@@ -57,6 +68,7 @@ class Mixture:
     shared: Mlp | None = None
     router_bias: bool = False
     shared_gate: bool = False
+    skew: float = 0
 
     def parameters(self, hidden: int) -> int:
         """Router, all experts and the shared MLP."""
@@ -74,13 +86,18 @@ class Mixture:
     def operators(self, tokens: float, hidden: int) -> Iterator[Operator]:
         """From the normalised input to the sum of the experts.
 
-        Tokens choose experts uniformly and independently, so `t` tokens touch `E (1 - (1 - k/E)^t)` of `E` experts.
+        `t` tokens touch an expert that each of them visits with probability `p` with probability `1 - (1 - p)^t`. Rows
+        stand for the expected number of touched experts and share the expected tokens evenly; with `skew`, those of
+        `LOAD_GROUPS` groups of experts, named "experts_0.gate_proj" and so on from the most popular ones.
         """
         chosen = self.experts_per_token
-        touched = self.experts * (1 - (1 - chosen / self.experts) ** tokens)
         yield linear("router", tokens, self.experts, hidden, bias=self.router_bias)
         yield elementwise("router_softmax", "softmax", tokens, self.experts)
-        yield from self.expert.operators(tokens * chosen, hidden, experts=touched)
+        for number, visits in enumerate(groups := self._groups()):
+            with np.errstate(divide="ignore"):
+                touched = -float(np.expm1(tokens * np.log1p(-visits)).sum())
+            prefix = f"experts_{number}." if len(groups) > 1 else ""
+            yield from self.expert.operators(tokens * float(visits.sum()), hidden, prefix=prefix, experts=touched)
         if self.shared:
             yield from self.shared.operators(tokens, hidden, prefix="shared_")
         if self.shared_gate:
@@ -88,3 +105,22 @@ class Mixture:
             yield elementwise("shared_sigmoid", "activation", tokens, 1)
         parts = chosen + (self.shared is not None)
         yield elementwise("expert_sum", "residual", tokens, hidden, operands=parts, ops_per_element=2 * parts - 1)
+
+    def _groups(self) -> list[NDArray[np.float64]]:
+        """Probabilities of the visit of a token to each expert, in groups from the most popular experts on."""
+        if not self.skew:
+            return [np.full(self.experts, self.experts_per_token / self.experts)]
+        visits = self.visits
+        load = np.cumsum(visits) - visits / 2
+        group = np.floor(LOAD_GROUPS * load / load[-1] * (1 - 1e-9))
+        return np.split(visits, np.flatnonzero(np.diff(group)) + 1)
+
+    @property
+    def visits(self) -> NDArray[np.float64]:
+        """Probability that a token visits each expert, [expert], the most popular one first."""
+        popularity = np.arange(1.0, self.experts + 1) ** -self.skew
+        others = np.cumsum(popularity[::-1])[::-1]
+        free = np.arange(self.experts_per_token, 0, -1)
+        share = free * popularity[: free.size] / others[: free.size]
+        sure = int(np.argmax(share <= 1 + ROUNDING))
+        return np.append(np.ones(sure), np.minimum(free[sure] * popularity[sure:] / others[sure], 1))

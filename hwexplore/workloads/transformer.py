@@ -44,6 +44,10 @@ class Layer:
         """The parameters that take part in one token: all but the experts it does not visit."""
         return self.mlp.active_parameters(hidden) + self._shared(hidden, norm_vectors)
 
+    def with_expert_skew(self, skew: float) -> Layer:
+        """The same with experts whose popularity follows Zipf's law with the exponent `skew`."""
+        return replace(self, mlp=replace(self.mlp, skew=skew)) if isinstance(self.mlp, Mixture) else self
+
     def _shared(self, hidden: int, norm_vectors: int) -> int:
         return self.attention.parameters(hidden) + NORMS[self.block] * norm_vectors * hidden
 
@@ -111,6 +115,10 @@ class Transformer:
         return self._ends() + sum(
             count * layer.active_parameters(self.hidden, self.norm_vectors) for layer, count in self.kinds.items()
         )
+
+    def with_expert_skew(self, skew: float) -> Transformer:
+        """The same with experts whose popularity follows Zipf's law with the exponent `skew`."""
+        return replace(self, layers=tuple(layer.with_expert_skew(skew) for layer in self.layers))
 
     def _ends(self) -> int:
         tables = self.vocabulary * (self.embedding * (1 if self.tied else 2) + self.head_bias)

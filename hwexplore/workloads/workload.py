@@ -30,7 +30,7 @@ class Workload:
     `parameters` are all those of the network; `active_parameters` leave out the experts that a token does not visit.
     `cache_elements` are those of the KV cache that memory holds. `output_tokens` are the expected tokens that a
     scenario is worth, if they are not those that `phase` tells. `policy` is the one that a quantized graph brings
-    along, `unmodelled` what its operators leave out.
+    along, `unmodelled` what its operators leave out, `fused` what `fusion.fuse` left on chip.
     """
 
     name: str
@@ -44,13 +44,15 @@ class Workload:
     output_tokens: float | None = None
     policy: Policy | None = None
     unmodelled: tuple[Unmodelled, ...] = ()
+    fused: tuple[str, ...] = ()
 
     @property
     def setting(self) -> str:
         """Name, phase, batch and context in words."""
         if self.phase == "inference":
             return f"{self.name} inference, batch {self.batch}"
-        return f"{self.name} {self.phase}, batch {self.batch}, context {self.context}"
+        fused = f", fused {' and '.join(self.fused)}" if self.fused else ""
+        return f"{self.name} {self.phase}, batch {self.batch}, context {self.context}{fused}"
 
     @property
     def tokens(self) -> float:

@@ -231,10 +231,7 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
             fits &= moved < inf
             written_bits = read_bits = 0.0
             if mode is not None:
-                m, n, k = (
-                    ceil(size / step) if step > 1 else size
-                    for size, step in ((op.m, tile.m), (op.n, tile.n), (op.k, unit.tile.k))
-                )
+                m, n, k = (ceil(size / step) for size, step in ((op.m, tile.m), (op.n, tile.n), (op.k, unit.tile.k)))
                 on_rows, on_cols, streamed = {"os": (m, n, k), "ws": (k, n, m), "is": (k, m, n)}[dataflow]
                 down, across = ceil(on_rows / rows), ceil(on_cols / cols)
                 array_cycles = op.batch * down * across * (2 * rows + cols - 2 + tile.cycles * streamed)

@@ -48,3 +48,15 @@ def test_row_beyond_the_front(run: Run, table: Path) -> None:
     code, _, err = run("explain", f"row:{length}", "--from", table)
     assert code == 2
     assert f"design 'row:{length}': that front has {length} rows, 0 to {length - 1}" in err
+
+
+def test_a_fused_run_is_explained_as_it_ran(run: Run, space: Path, tmp_path: Path) -> None:
+    path = tmp_path / "fused.parquet"
+    options = ("--context", 64, "--fuse", "attention", "--fuse", "elementwise")
+    assert run("explore", "smollm2-135m", *options, "--space", space, "--out", path)[0] == 0
+    assert read_metadata(path)["fuse"] == ["attention", "elementwise"]
+    facts = json.loads(run("explain", "row:0", "--from", path, "--json")[1])
+    anew = run("explain", facts["id"], "--workload", "smollm2-135m", *options, "--space", space, "--json")
+    assert json.loads(anew[1]) == facts
+    moved = dict(zip(facts["operators"]["name"], facts["operators"]["dram_bytes"], strict=True))
+    assert moved["softmax"] == 0 < moved["qk_matmul"]

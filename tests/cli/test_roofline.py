@@ -125,3 +125,12 @@ def test_show_unknown_accelerator(run: Run) -> None:
         "",
         "hwexplore: unknown accelerator 'orin'; did you mean jetson-orin?\n",
     )
+
+
+def test_fused_operators_that_move_nothing(run: Run, tmp_path: Path) -> None:
+    options = ("roofline", "llama-2-7b", "--accelerator", "a100", "--fuse", "attention")
+    facts = json.loads(run(*options, "--json")[1])
+    softmax = next(row for row in facts["operators"] if row["name"] == "softmax")
+    assert (softmax["bytes"], softmax["intensity"], softmax["bound"]) == (0, None, "compute")
+    assert run(*options, "--out", str(tmp_path / "fused.html"))[0] == 0
+    assert "softmax" not in re.findall(r'"text":\s*"([^"]*)"', (tmp_path / "fused.html").read_text("utf-8"))

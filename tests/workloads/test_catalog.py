@@ -205,3 +205,34 @@ def test_tiny_models_are_those_that_transformers_builds_and_runs(row: dict[str, 
     if "prefill_macs" in row:
         operators = model.operators(Pass.prefill(2, 8))
         assert sum(each.count * each.macs for each in operators) == pytest.approx(row["prefill_macs"], rel=1e-12)
+
+
+def test_popular_experts_by_exponent() -> None:
+    even, uneven = load("mixtral-8x7b", batch=4), load("mixtral-8x7b", batch=4, expert_skew=1)
+    assert load("mixtral-8x7b", batch=4, expert_skew=0) == even
+    assert uneven.parameters == even.parameters
+    assert uneven.weight_elements < even.weight_elements
+    assert sum(row.count * row.macs for row in uneven.operators) == pytest.approx(
+        sum(row.count * row.macs for row in even.operators)
+    )
+    first = next(row for row in uneven.operators if row.name == "experts_0.gate_proj")
+    assert Policy.parse("fp16/fp16/fp16;gate_proj=int4//").operands(first).weights.storage.bits == 4
+    layered = load("mixtral-8x7b", batch=4, expert_skew=1, per_layer=True)
+    assert "layers.31.experts_0.down_proj" in {row.name for row in layered.operators}
+
+
+@pytest.mark.parametrize("skew", [-1, 8, float("nan"), float("inf")])
+def test_impossible_exponents(skew: float) -> None:
+    with pytest.raises(InputError, match=r"expert_skew is .*; expected an exponent from 0 to below 8"):
+        load("mixtral-8x7b", expert_skew=skew)
+
+
+@pytest.mark.parametrize("name", ["llama-2-7b", "resnet-18"])
+def test_a_skew_needs_experts(name: str) -> None:
+    with pytest.raises(InputError, match=f"expert_skew is 1, but {name} has no experts to choose from; expected 0"):
+        load(name, expert_skew=1)
+
+
+def test_a_draft_without_experts_goes_with_a_skewed_model() -> None:
+    workload = load("mixtral-8x7b", phase="speculative(llama-2-7b, 2, 0.5)", context=64, expert_skew=1)
+    assert {"draft.gate_proj", "verify.experts_0.gate_proj"} <= {row.name for row in workload.operators}
