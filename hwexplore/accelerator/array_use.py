@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.accelerator.cycles import Folds, by_dataflow
+from hwexplore.accelerator.cycles import by_dataflow
 from hwexplore.accelerator.model import Index, Model
 
 __all__ = ["array_use"]
@@ -22,7 +22,7 @@ def array_use(model: Model, index: Index) -> dict[str, NDArray[np.float64]]:
     placed = model.placement.at(index["policy"], index["pe"])
     rows, cols = (model.choices.numbers(name)[index[name]][..., None] for name in ("rows", "cols"))
     dataflow = model.dataflow[index["dataflow"]][..., None]
-    folds = Folds.of(placed.m, placed.n, placed.k, rows, cols, dataflow, placed.beat)
+    folds = placed.folds(rows, cols, dataflow)
     tiles = placed.m * placed.n * placed.k
     streamed = by_dataflow(dataflow, placed.k, placed.m, placed.n)
     shares = {

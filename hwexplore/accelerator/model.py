@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.accelerator.cycles import DATAFLOWS, Folds, by_dataflow
+from hwexplore.accelerator.cycles import DATAFLOWS, by_dataflow
 from hwexplore.accelerator.designs import Choices
 from hwexplore.accelerator.hardware import Hardware
 from hwexplore.accelerator.mapping import Mapper
@@ -224,7 +224,7 @@ class Model:
         on_array = placed.on_array
         a_bits, b_bits = ops.a_bits[policy], ops.b_bits[policy]
 
-        folds = Folds.of(placed.m, placed.n, placed.k, rows, cols, dataflow, placed.beat)
+        folds = placed.folds(rows, cols, dataflow)
         busy = np.where(on_array, ops.batch * folds.count * folds.cycles, 0)
         traffic = (ops.a_bytes + ops.b_bytes + ops.c_bytes)[policy] + self.mapper.again_bytes(index)
 

@@ -52,7 +52,7 @@ class PeTable:
       the operands that move through it, ``wire_pj`` of the wires that bring them and the sums from the neighbours.
     - [pe]: ``accumulator_bits``; ``operand_bits`` [2, pe] of activations and weights that come to its ports in one
       cycle on average, scales included, in the mode that takes most; ``port_bits`` of all these ports;
-      ``sums_per_cycle``; ``latency_cycles``.
+      ``sums_per_cycle``.
     """
 
     reachable: NDArray[np.bool_]
@@ -68,7 +68,6 @@ class PeTable:
     operand_bits: Array
     port_bits: Array
     sums_per_cycle: Array
-    latency_cycles: Array
 
     @classmethod
     def of(cls, choices: Choices, technology: Technology, operands: str) -> PeTable:
@@ -115,7 +114,6 @@ class PeTable:
             operand_bits=np.array([np.max([_operand_bits(unit) for unit in of_pe], axis=0) for of_pe in modes]).T,
             port_bits=np.array([pe.port_bits for pe in pes], float).T,
             sums_per_cycle=np.array([pe.tile.m * pe.tile.n / pe.tile.cycles for pe in pes]),
-            latency_cycles=np.array([pe.latency_cycles for pe in pes], float),
         )
 
 

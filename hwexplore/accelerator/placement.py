@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hwexplore.accelerator.cycles import Folds
 from hwexplore.accelerator.designs import Choices
 from hwexplore.accelerator.pe_table import units
 from hwexplore.accelerator.tables import stationary
@@ -16,7 +17,7 @@ from hwexplore.workloads import Policy, Workload
 __all__ = ["Placed", "Placement"]
 
 Array = NDArray[np.float64]
-FIGURES = ("m", "n", "k", "beat", "tile_m", "tile_n", "tile_k", "a_passes", "b_passes", "work_cycles")
+FIGURES = ("m", "n", "k", "beat", "tile_m", "tile_n", "tile_k", "a_passes", "b_passes", "latency", "work_cycles")
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Placed:
 
     ``unit`` numbers the PE and its mode (see `PeTable`). ``m``, ``n`` and ``k`` count tiles of the PE, each of which
     takes ``beat`` cycles; ``tile_m``, ``tile_n`` and ``tile_k`` are the sides of a tile, ``a_passes`` and ``b_passes``
-    how often its operands come to the ports. ``work_cycles`` are those in which one PE could do all
-    useful products of one operator.
+    how often its operands come to the ports, ``latency`` the clock edges from there to its sums. ``work_cycles`` are
+    those in which one PE could do all useful products of one operator.
     """
 
     on_array: NDArray[np.bool_]
@@ -40,7 +41,12 @@ class Placed:
     tile_k: Array
     a_passes: Array
     b_passes: Array
+    latency: Array
     work_cycles: Array
+
+    def folds(self, rows: Array, cols: Array, dataflow: NDArray[np.intp]) -> Folds:
+        """How the products are folded onto arrays [design, 1] of so many PEs under ``dataflow``, by index."""
+        return Folds.of(self.m, self.n, self.k, rows, cols, dataflow, self.beat)
 
 
 @dataclass(frozen=True)
@@ -102,4 +108,5 @@ def _chosen(pe: PE, policy: Policy, workload: Workload) -> list[PE | None]:
 def _figures(unit: PE, batch: float, m: float, n: float, k: float) -> tuple[float, ...]:
     tile = unit.tile
     tiles = (float(np.ceil(size / step)) for size, step in ((m, tile.m), (n, tile.n), (k, tile.k)))
-    return *tiles, tile.cycles, tile.m, tile.n, tile.k, *unit.passes, batch * m * n * k / unit.macs_per_cycle
+    useful = batch * m * n * k / unit.macs_per_cycle
+    return *tiles, tile.cycles, tile.m, tile.n, tile.k, *unit.passes, unit.latency_cycles, useful

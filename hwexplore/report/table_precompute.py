@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwexplore.accelerator.cycles import Folds, by_dataflow
+from hwexplore.accelerator.cycles import by_dataflow
 from hwexplore.accelerator.model import Index, Model
 from hwexplore.pe import Lut
 
@@ -27,7 +27,8 @@ def table_precompute(model: Model, index: Index, in_pe_j: float) -> dict[str, fl
     ops, hardware = model.operators, model.hardware(index)
     placed = model.placement.at(index["policy"], index["pe"])
     dataflow = model.dataflow[index["dataflow"]][..., None]
-    folds = Folds.of(placed.m, placed.n, placed.k, hardware.rows, hardware.cols, dataflow, placed.beat)
+    rows, cols = hardware.rows[..., None], hardware.cols[..., None]
+    folds = placed.folds(rows, cols, dataflow)
     passes = by_dataflow(dataflow, folds.on_cols, folds.on_cols, 1)
     weight = np.where(placed.on_array, ops.count * ops.batch * ops.m * ops.k, 0)
     tables = float(np.sum(weight) / pe.k)
@@ -39,7 +40,6 @@ def table_precompute(model: Model, index: Index, in_pe_j: float) -> dict[str, fl
     fused_pj = tables * (pe.entries * float(hardware.lane_pj[0]) + table_bits * write_pj) + more_read_bits * read_pj
     dram_pj = float(hardware.dram_pj_per_byte[0]) / 8 + write_pj
     separate_pj = fused_pj + float(np.sum(weight / pe.k * (2 * table_bits + activation_bits))) * dram_pj
-    cols = hardware.cols[..., None]
     in_array = by_dataflow(dataflow, cols * folds.on_cols, cols * folds.on_cols, placed.n)
     builds = float(np.sum(weight * in_array)) / max(tables * pe.k, 1)
     return {
