@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hwexplore.accelerator.designs import PARAMETERS, Choices
 from hwexplore.accelerator.model import REASONS, Model
-from hwexplore.accelerator.presets import Preset, roofline
+from hwexplore.accelerator.presets import Preset, roofline, totals
 from hwexplore.errors import InputError
 from hwexplore.technology import Technology
 from hwexplore.workloads import Policy, Workload
@@ -18,14 +18,12 @@ from hwexplore.workloads.policy import selects
 
 __all__ = ["Device", "Modelled", "Published", "Run", "applicable"]
 
-Array = NDArray[np.float64]
-
 
 class Run(NamedTuple):
-    """A workload on a device: seconds and joules [operator] of one such operator each, and watts that always flow."""
+    """A whole workload on a device: its time, its energy without static power, and that power."""
 
-    time_s: Array
-    energy_j: Array
+    time_s: float
+    energy_j: float
     static_w: float
 
 
@@ -55,9 +53,8 @@ class Published:
                 f"{self.name} has {memory / 1e9:.4g} GB of memory; "
                 f"{needed / 1e9:.4g} GB of weights and KV cache of {workload.setting} do not fit"
             )
-        time_s = roofline(workload, policy, self.preset, self.measured)["time_s"].to_numpy()
-        power_w = self.preset.power_w
-        return Run(time_s, np.zeros_like(time_s), np.nan if power_w is None else power_w)
+        latency_s = totals(roofline(workload, policy, self.preset, self.measured), workload.tokens)["latency_s"]
+        return Run(latency_s, 0, nan if self.preset.power_w is None else self.preset.power_w)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +84,10 @@ class Modelled:
         breakdown = Model(workload, self.technology, choices).breakdown(index)
         if reason := int(breakdown.reason[0]):
             raise InputError(f"{self.name} cannot run {workload.setting}: {REASONS[reason]}")
-        shape = (1, len(workload.operators))
-        picojoules = sum(np.broadcast_to(term, shape)[0] for term in breakdown.picojoules.values())
+        count = workload.columns()["count"]
+        picojoules = sum(float((term @ count).item()) for term in breakdown.picojoules.values())
         static_w = sum(float(term[0]) for term in breakdown.static_w.values())
-        return Run(np.broadcast_to(breakdown.operator_s, shape)[0], 1e-12 * np.asarray(picojoules), static_w)
+        return Run(float((breakdown.operator_s @ count).item()), 1e-12 * picojoules, static_w)
 
 
 Device = Published | Modelled

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass, fields, replace
 from math import isnan, nan
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
-from hwexplore.accelerator.devices import Device, applicable
+from hwexplore.accelerator.devices import Device, Run, applicable
 from hwexplore.accelerator.links import Link
 from hwexplore.errors import InputError
 from hwexplore.workloads import Operator, Workload, load
@@ -158,39 +157,26 @@ def serve(
     prefill = _part(replace(chat, cache_elements=held), lambda operator: operator.name.startswith("prefill."))
     steps = _part(chat, lambda operator: operator.name.startswith("decode."))
     groups = ("prefill", "transfer", "decode") if decode else ("all",) * 3
-    work = _work(prefill, device)
-    stages = [_stage("prefill", groups[0], device, work, work.time_s)]
+    run = device.run(prefill)
+    stages = [_stage("prefill", groups[0], device, run, run.time_s)]
     if steps.operators and link and others:
         stages.append(_transfer("KV cache transfer", groups[1], link, _cache_bytes(prefill, device)))
     if steps.operators and link and attention:
         stages += _offloaded(steps, groups[2], decode or device, attention, link)
     elif steps.operators:
-        work = _work(steps, decode or device)
-        stages.append(_stage("decode", groups[2], decode or device, work, work.time_s))
+        run = (decode or device).run(steps)
+        stages.append(_stage("decode", groups[2], decode or device, run, run.time_s))
     return Serving(batch=batch, prompt=prompt, output=output, stages=tuple(stages))
-
-
-class _Work(NamedTuple):
-    """A whole part of a workload on a device."""
-
-    time_s: float
-    energy_j: float
-    static_w: float
-
-
-def _work(workload: Workload, device: Device) -> _Work:
-    run, count = device.run(workload), workload.columns()["count"]
-    return _Work(float(count @ run.time_s), float(count @ run.energy_j), run.static_w)
 
 
 def _part(workload: Workload, keep: Callable[[Operator], bool]) -> Workload:
     return replace(workload, operators=tuple(operator for operator in workload.operators if keep(operator)))
 
 
-def _stage(name: str, group: str, device: Device, work: _Work, held_s: float) -> Stage:
+def _stage(name: str, group: str, device: Device, run: Run, held_s: float) -> Stage:
     cost = nan if device.price_per_hour is None else device.price_per_hour * held_s / 3600
-    energy_j = work.energy_j + work.static_w * held_s
-    return Stage(name=name, group=group, where=device.name, time_s=work.time_s, energy_j=energy_j, cost=cost)
+    energy_j = run.energy_j + run.static_w * held_s
+    return Stage(name=name, group=group, where=device.name, time_s=run.time_s, energy_j=energy_j, cost=cost)
 
 
 def _transfer(name: str, group: str, link: Link, moved_bytes: float, transfers: float = 1) -> Stage:
@@ -210,8 +196,8 @@ def _offloaded(steps: Workload, group: str, device: Device, attention: Device, l
     def attends(operator: Operator) -> bool:
         return any(selects(selector, operator) for selector in ATTENTION)
 
-    products = _work(_part(replace(steps, cache_elements=0), lambda operator: not attends(operator)), device)
-    scores = _work(_part(replace(steps, parameters=0), attends), attention)
+    products = device.run(_part(replace(steps, cache_elements=0), lambda operator: not attends(operator)))
+    scores = attention.run(_part(replace(steps, parameters=0), attends))
     frame = steps.to_frame(applicable(device.policy, steps))
     results = frame["name"].str.endswith(".sv_matmul")
     crossing = {

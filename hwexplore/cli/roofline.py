@@ -64,7 +64,7 @@ def roofline(
     metrics = totals(operators, network.tokens)
     resident = network.resident_bytes(formats)
     if out is not None:
-        write_page(plot_roofline(network, formats, machine), out)
+        write_page(plot_roofline(network, formats, machine, measured), out)
     if json:
         facts = {
             "workload": network.name,

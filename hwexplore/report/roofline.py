@@ -25,14 +25,14 @@ LARGEST = 60
 AXIS = {"type": "log", "dtick": 1, "ticks": "outside", "ticklen": 8, "minor": {"ticks": "outside", "ticklen": 4}}
 
 
-def plot_roofline(workload: Workload, policy: Policy, preset: Preset) -> go.Figure:
+def plot_roofline(workload: Workload, policy: Policy, preset: Preset, measured: bool = False) -> go.Figure:
     """Attainable operations per second over arithmetic intensity, on logarithmic axes.
 
     One roof for each compute format that is used, the slope of the memory's bandwidth, and operators as markers whose
     area is their share of time; hovering lists them. Operators without operations (look-ups) are not on a logarithmic
-    axis and are left out.
+    axis and are left out. With ``measured``, operators stand as far below the roofs as measured products would.
     """
-    operators = roofline(workload, policy, preset).query("intensity > 0 and bytes > 0")
+    operators = roofline(workload, policy, preset, measured).query("intensity > 0 and bytes > 0")
     limits = operators["peak_ops_per_s"][np.isfinite(operators["peak_ops_per_s"])] / preset.bandwidth_bytes_per_s
     reach = pd.concat([operators["intensity"], limits])
     left, right = reach.min() / 3, reach.max() * 4

@@ -36,16 +36,13 @@ def small(phase: str = "decode") -> Workload:
 def test_a_design_is_what_the_evaluator_says() -> None:
     run, workload = DESIGN.run(small()), small()
     columns = Evaluator(Model(workload, DESIGN.technology, CHOICES))({name: np.zeros(1, np.intp) for name in VALUES})
-    count = workload.columns()["count"]
-    assert count @ run.time_s == pytest.approx(columns["latency_s"][0])
-    assert count @ (run.energy_j + run.static_w * run.time_s) == pytest.approx(columns["energy_j"][0])
+    assert run.time_s == pytest.approx(columns["latency_s"][0])
+    assert run.energy_j + run.static_w * run.time_s == pytest.approx(columns["energy_j"][0])
     assert str(DESIGN.policy) == "int8_channel/int8/int8"
 
 
 def test_published_power_bounds_the_energy() -> None:
-    run = A100.run(small())
-    assert run.static_w == 400
-    assert not run.energy_j.any()
+    assert A100.run(small())[1:] == (0, 400)
     fpga = Published(preset=preset("zcu104"), policy=Policy.parse("int8/int8/int8"))
     assert np.isnan(fpga.run(small()).static_w)
 
@@ -68,5 +65,4 @@ def test_overrides_of_other_parts_are_dropped() -> None:
     policy = Policy.parse("int8/fp16/fp16;lm_head=int4//;attention=/fp32/;linear=fp16//")
     assert str(applicable(policy, head)) == "int8/fp16/fp16;lm_head=int4//;linear=fp16//"
     assert applicable(policy, workload) == policy
-    assert A100.run(head).time_s.shape == (1,)
     assert replace(A100, policy=policy).run(head).time_s < A100.run(head).time_s

@@ -57,6 +57,14 @@ def test_areas_are_shares_of_time() -> None:
     assert products.text[np.argmax(products.marker.size)].startswith("gate_proj + ")
 
 
+def test_measured_products_stand_below_the_roofs() -> None:
+    workload = load("llama-2-7b", phase="prefill")
+    ideal, measured = (plot_roofline(workload, Policy(), preset("a100"), measured) for measured in (False, True))
+    best, slower = (np.max([max(trace.y) for trace in traces(figure, "markers+text")]) for figure in (ideal, measured))
+    assert 0.8 * 0.888 < slower / best < 0.888
+    assert "launch-bound" in "".join(text for trace in traces(measured, "markers+text") for text in trace.hovertext)
+
+
 def test_a_machine_without_any_finite_peak_in_use() -> None:
     workload = load("smollm2-135m")
     softmax = tuple(operator for operator in workload.operators if operator.kind == "softmax")
