@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hwexplore.accelerator.designs import PARAMETERS, Choices
-from hwexplore.accelerator.model import REASONS, Model
+from hwexplore.accelerator.infeasible import why_infeasible
+from hwexplore.accelerator.model import Model
 from hwexplore.accelerator.presets import Preset, roofline, totals
 from hwexplore.errors import InputError
 from hwexplore.technology import Technology
@@ -81,9 +82,10 @@ class Modelled:
         """InputError where the design is infeasible."""
         choices = Choices({**self.choices.values, "policy": [applicable(self.policy, workload)]})
         index = {name: np.zeros(1, np.intp) for name in PARAMETERS}
-        breakdown = Model(workload, self.technology, choices).breakdown(index)
-        if reason := int(breakdown.reason[0]):
-            raise InputError(f"{self.name} cannot run {workload.setting}: {REASONS[reason]}")
+        model = Model(workload, self.technology, choices)
+        breakdown = model.breakdown(index)
+        if breakdown.reason[0]:
+            raise InputError(f"{self.name} cannot run {workload.setting}: {why_infeasible(model, index)}")
         count = workload.columns()["count"]
         picojoules = sum(float((term @ count).item()) for term in breakdown.picojoules.values())
         static_w = sum(float(term[0]) for term in breakdown.static_w.values())

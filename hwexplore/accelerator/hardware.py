@@ -15,7 +15,8 @@ Array = NDArray[np.float64]
 @dataclass(frozen=True)
 class Hardware:
     """The hardware of each design: sizes, rates, areas, powers. ``clock_pj`` is that of the whole array per cycle,
-    ``interconnect_pj_per_bit`` what it takes to move a bit between buffer and array.
+    ``interconnect_pj_per_bit`` what it takes to move a bit between buffer and array, ``access_s`` the access time of
+    one of the buffer's ``banks``.
 
     Arrays broadcast against each other to the designs; each has only the axes that it depends on.
     """
@@ -25,6 +26,8 @@ class Hardware:
     lanes: Array
     period_s: Array
     sram_bytes: Array
+    banks: Array
+    access_s: Array
     read_pj_per_bit: Array
     write_pj_per_bit: Array
     bandwidth_bytes_per_s: Array

@@ -107,7 +107,7 @@ class Mapper:
         need = 2 * products.least_space[..., column] / 1024
         return (
             f"sram_kib = {self._numbers['sram_kib'][index['sram_kib']]:g} is too small for {names[worst]}: "
-            f"two sets of its smallest tiles, {m:g} x {n:g} x {k:g}, need {need:,.4g} KiB."
+            f"two sets of its smallest tiles, {m:g} x {n:g} x {k:g}, need {need:,.4g} KiB"
         )
 
     def _keys(self, index: Index) -> Keys:

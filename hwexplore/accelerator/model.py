@@ -169,7 +169,7 @@ class Model:
         bank_bytes = sram_bytes / banks
         inside = np.maximum(bank_bytes, law.size_bytes[0])
         macro = {name: law(name, inside, SRAM_WORD_BITS) for name in law.coefficients}
-        period_s = pes.period_s[timing]
+        period_s, access_s = pes.period_s[timing], macro["access_ns"] * 1e-9
         instances = rows * cols
         buffer_um2 = banks * macro["area_um2"]
         core_um2, register_um2 = instances * pes.core_um2[in_array], instances * pes.register_um2[in_array]
@@ -180,6 +180,8 @@ class Model:
             lanes=lanes,
             period_s=period_s,
             sram_bytes=sram_bytes,
+            banks=banks,
+            access_s=access_s,
             read_pj_per_bit=macro["read_pj"] / SRAM_WORD_BITS,
             write_pj_per_bit=macro["write_pj"] / SRAM_WORD_BITS,
             bandwidth_bytes_per_s=bandwidth * channels,
@@ -205,7 +207,7 @@ class Model:
                 [
                     ~pes.reachable[timing],
                     bank_bytes < law.size_bytes[0],
-                    macro["access_ns"] * 1e-9 > period_s,
+                    access_s > period_s,
                     capacity * channels < self.operators.resident_bytes[index["policy"]],
                 ],
                 [1, 2, 3, 4],

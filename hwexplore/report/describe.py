@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hwexplore.accelerator import METRICS, REASONS, Breakdown, Evaluator
+from hwexplore.accelerator import METRICS, Breakdown, Evaluator
 from hwexplore.accelerator.array_use import array_use
+from hwexplore.accelerator.infeasible import why_infeasible
 from hwexplore.errors import InputError
 from hwexplore.report.circuit import describe_pe
 from hwexplore.report.format_costs import format_costs
@@ -53,7 +54,8 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
     reason = metrics.pop("reason")
     if reason.any():
         first = int(np.flatnonzero(reason)[0])
-        raise InputError(f"design {numbers[first]} is infeasible, choose another: {REASONS[reason[first]]}")
+        one = {name: column[[first]] for name, column in index.items()}
+        raise InputError(f"design {numbers[first]} is infeasible: {why_infeasible(problem.model, one)}")
 
     parameters = problem.space.values(numbers)
     intervals = {name: np.stack([v.low, v.mid, v.high], 1) for name, v in joint_intervals(problem, numbers).items()}

@@ -54,7 +54,7 @@ SENTENCES = {
     "explain row:0": "design 'row:0' counts the rows of a front; name its Parquet file with --from",
     "explain 64 --workload smollm2-135m --space space.toml": "design 64 is not in the space",
     f"explain {10**30} --workload smollm2-135m --space space.toml": f"design {10**30} is not in the space",
-    "explain 0 --space space.toml": "design 0 is infeasible, choose another: the DRAM cannot hold",
+    "explain 0 --space space.toml": "design 0 is infeasible: the DRAM cannot hold",
     "explain row:0 --from corrupt.parquet": "corrupt.parquet is not a readable Parquet file",
     "explain row:0 --from folder.parquet": "folder.parquet is not a readable Parquet file",
     "explain row:0 --from none.parquet": "none.parquet is not a readable Parquet file",

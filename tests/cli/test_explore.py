@@ -119,7 +119,16 @@ def test_ctrl_c(designs: int, tmp_path: Path) -> None:
     sizes["sram_kib"] = list(range(64, 64 * 65, 64))
     space, path = tmp_path / "space.toml", tmp_path / "designs.parquet"
     space.write_text(BIG + "".join(f"{name} = {values}\n" for name, values in sizes.items()))
-    program = "from hwexplore.cli import main; print('ready', flush=True); main()"
+    # The signal may come before the command line is there to take it.
+    program = """\
+import sys
+from hwexplore.cli import main
+try:
+    print("ready", flush=True)
+    main()
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
     arguments = [
         "explore",
         *NETWORK,
