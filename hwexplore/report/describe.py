@@ -18,6 +18,8 @@ __all__ = ["OPERATOR_FIELDS", "describe"]
 OPERATOR_FIELDS = ("name", "kind", "count", "batch", "m", "n", "k", "macs")
 """Columns of ``operators`` that the workload alone decides."""
 
+NO_TILE = REASONS.index("the buffer is too small for any tile")
+
 Array = NDArray[np.float64]
 
 
@@ -48,7 +50,12 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
     reason = metrics.pop("reason")
     if reason.any():
         first = int(np.flatnonzero(reason)[0])
-        raise InputError(f"design {numbers[first]} is infeasible, choose another: {REASONS[reason[first]]}")
+        why = REASONS[reason[first]]
+        if reason[first] == NO_TILE:
+            names = [operator.name for operator in problem.workload.operators]
+            design = {name: column[first] for name, column in index.items()}
+            why = f"{why}: {problem.model.mapper.shortage(design, names)}"
+        raise InputError(f"design {numbers[first]} is infeasible, choose another: {why}")
 
     parameters = problem.space.values(numbers)
     intervals = {name: np.stack([v.low, v.mid, v.high], 1) for name, v in joint_intervals(problem, numbers).items()}
