@@ -1,8 +1,8 @@
 """Designs per second of the evaluator: all objectives, llama-2-7b decode.
 
-Run with ``python benchmarks/evaluate.py``. The distinct designs of the default space are evaluated in two ways: ``grid``
-in blocks, as a search does, so that what several designs share is computed once, and ``shuffled`` one by one, drawn
-without replacement, so that neighbours share nothing; ``again`` evaluates the shuffled ones once more, when their
+Run with ``python benchmarks/evaluate.py``. Designs of the default space are evaluated in several ways: ``grid`` takes
+them in blocks, as a search does, so that what several designs share is computed once; ``shuffled`` one by one, drawn
+without replacement, so that neighbours share nothing; ``again`` takes the shuffled ones once more, when their
 mappings are known. ``distinct`` are designs of which no two have the same array and buffer, so that every one needs its
 own mappings; how many different products are mapped per second stands below. With the front, the designs also go
 through the exact Pareto filter. Each run starts without mappings, but ``again``. Best of three runs.

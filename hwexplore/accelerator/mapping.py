@@ -96,18 +96,18 @@ class Mapper:
         return Tiling(**{field.name: getattr(solved, field.name)[..., self._column] for field in fields(Tiling)})
 
     def shortage(self, index: Index, names: Sequence[str]) -> str:
-        """Which operator needs the largest buffer for its smallest tiles, and how large, in one design; one sentence.
+        """Which operator of one design needs the largest buffer for its smallest tiles, and how large, in words.
 
         ``names`` are those of the operators.
         """
         products = self._products(index)
-        worst = int(np.argmax(products.least_space[..., self._column]))
-        column = self._column[worst]
-        m, n, k = (np.broadcast_to(side, products.least_space.shape)[..., column] for side in products.smallest)
-        need = 2 * products.least_space[..., column] / 1024
+        worst = int(np.argmax(products.least_space[self._column]))
+        sides = (np.broadcast_to(side, products.least_space.shape) for side in products.smallest)
+        m, n, k = (side[self._column[worst]] for side in sides)
+        need = 2 * products.least_space[self._column[worst]] / 1024
         return (
-            f"sram_kib = {self._numbers['sram_kib'][index['sram_kib']]:g} is too small for {names[worst]}: "
-            f"two sets of its smallest tiles, {m:g} x {n:g} x {k:g}, need {need:,.4g} KiB"
+            f"{names[worst]} needs {need:,.6g} KiB for two sets of its smallest tiles, {m:g} x {n:g} x {k:g}, "
+            f"but sram_kib is {self._numbers['sram_kib'][index['sram_kib']]:g}"
         )
 
     def _keys(self, index: Index) -> Keys:

@@ -22,6 +22,9 @@ __all__ = ["accumulation_noise", "operand_noise", "policy_error"]
 OUTPUTS = 16
 """Rows and columns of the Monte Carlo product behind :func:`accumulation_noise`."""
 
+MOST_TERMS = 2**21
+"""Terms up to which sums are sampled; eight times the longest context of the catalogue."""
+
 
 def policy_error(workload: Workload, policy: Policy, pe: PE) -> float:
     """MAC-weighted mean noise-to-signal ratio at the outputs of the workload's products.
@@ -37,6 +40,11 @@ def policy_error(workload: Workload, policy: Policy, pe: PE) -> float:
         total = operand_noise(a) + operand_noise(b)
         unit = pe.for_operands(b.consumed, a.consumed, operator.k)
         if unit is not None:
+            if operator.k > MOST_TERMS:
+                raise InputError(
+                    f"{operator.name} adds up k = {operator.k} products; expected at most {MOST_TERMS}, up to which "
+                    "the accumulator's noise is sampled."
+                )
             total += accumulation_noise(unit, b.consumed, a.consumed, operator.k, b.storage.block)
         noise += operator.count * operator.macs * total
         macs += operator.count * operator.macs

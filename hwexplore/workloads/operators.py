@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from hwexplore.errors import InputError
+
 __all__ = ["Kind", "Operator", "Unmodelled"]
+
+LARGEST = 2**53
 
 Kind = Literal[
     "linear",
@@ -45,7 +49,8 @@ class Operator:
       read once per group. Also any other product without weights, whose second operand takes the place of the KV cache.
     - "movement" (transpose, concatenation, slicing...) reads and writes without arithmetic.
 
-    `count`, `batch` and `m` may be fractions where they are expected values.
+    `count`, `batch` and `m` may be fractions where they are expected values. `m`, `n` and `k` are below 2**53; InputError
+    otherwise.
 
     `activation_elements` are read, `output_elements` written, `kv_elements` read from the KV cache by attention (its
     second operand, cached or not) and written to it by the K and V projections, which have no other output. Formats
@@ -64,6 +69,14 @@ class Operator:
     kv_elements: float = 0
     output_elements: float = 0
     vector_ops: float = 0
+
+    def __post_init__(self) -> None:
+        for name in ("m", "n", "k"):
+            if getattr(self, name) >= LARGEST:
+                raise InputError(
+                    f"{self.name} has {name} = {getattr(self, name):.4g}; expected less than 2**53, up to which sizes "
+                    "are exact: take a smaller batch or context."
+                )
 
     @property
     def macs(self) -> float:

@@ -153,3 +153,9 @@ def test_an_accumulator_that_overflows_to_infinity() -> None:
 def test_operands_that_are_all_zero() -> None:
     """Two-bit weights at the crest of a channel: nothing reaches half of a step of a twelfth."""
     assert accumulation_noise(PE.parse("mac(int2, int8, acc=int10)"), Format.parse("int2"), INT8, 512) == 0
+
+
+def test_sums_too_long_to_sample() -> None:
+    pe = PE.parse("mac(int8, int8, acc=int32)")
+    with pytest.raises(InputError, match="qk adds up k = 1000000000 products; expected at most 2097152"):
+        policy_error(workload(product("qk", k=10**9)), Policy.parse("int8/int8/int8"), pe)

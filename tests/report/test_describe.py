@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hwexplore import workloads
 from hwexplore.errors import InputError
 from hwexplore.report import describe
 from hwexplore.search import Front, Problem, Space
@@ -111,4 +112,14 @@ def test_infeasible_design(front: Front) -> None:
     problem = Problem(space, front.problem.workload, front.problem.technology)
     problem.__dict__["error"] = np.zeros((1, 1))
     with pytest.raises(InputError, match=r"design 0 is infeasible.*the PE cannot reach the clock"):
+        describe(problem, 0)
+
+
+def test_a_buffer_too_small_for_any_tile(front: Front) -> None:
+    values = {name: column[:1] for name, column in front.problem.space.choices.values.items()}
+    space = Space(**{**values, "rows": 64, "cols": 1024, "sram_kib": 256, "dram": "hbm2", "clock_mhz": 10})
+    problem = Problem(space, workloads.load("smollm2-135m", phase="prefill", context=64), front.problem.technology)
+    problem.__dict__["error"] = np.zeros((1, 1))
+    reason = r"too small for any tile: \w+ needs [\d.]+ KiB for two sets of its smallest tiles, .*, but sram_kib is 256"
+    with pytest.raises(InputError, match=reason):
         describe(problem, 0)

@@ -7,7 +7,7 @@ import pytest
 
 from hwexplore.errors import InputError
 from hwexplore.formats import Format
-from hwexplore.workloads import Operands, Policy, load
+from hwexplore.workloads import Operands, Operator, Policy, load
 
 
 def test_frame_has_a_row_per_operator_in_order() -> None:
@@ -77,3 +77,12 @@ def test_operands_follow_the_operators() -> None:
     for operator, row in zip(workload.operators, operands, strict=True):
         assert str(row.kv_cache) == ("int8" if operator.kind == "attention" else "fp16")
         assert str(row.weights) == "int4"
+
+
+@pytest.mark.parametrize("name", ["m", "n", "k"])
+def test_sizes_that_overflow(name: str) -> None:
+    sizes = {"m": 4, "n": 5, "k": 6} | {name: 2**53}
+    with pytest.raises(InputError, match=f"big has {name} = 9.007e[+]15; expected less than 2[*][*]53"):
+        Operator(name="big", kind="linear", **sizes)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"attn_norm has m = 4.612e[+]18; .* take a smaller batch or context"):
+        load("llama-2-7b", phase="prefill", batch=2**31 - 1, context=2**31 - 1)
