@@ -80,7 +80,7 @@ class Mapper:
         """
         keys = self._keys(index)
         distinct, inverse = np.unique(keys, return_inverse=True)
-        return self._solutions(distinct)[inverse.reshape(-1, 1), self._column].reshape(*keys.shape, -1)
+        return self._solutions(distinct)[inverse.reshape(-1, 1), self._column].reshape(*keys.shape, self._column.size)
 
     def tiling(self, index: Index) -> Tiling:
         """The tilings, [design, operator] of one such operator."""

@@ -49,8 +49,8 @@ class Operator:
       read once per group. Also any other product without weights, whose second operand takes the place of the KV cache.
     - "movement" (transpose, concatenation, slicing...) reads and writes without arithmetic.
 
-    `count`, `batch` and `m` may be fractions where they are expected values. `m`, `n` and `k` are below 2**53, otherwise
-    InputError is raised.
+    `count`, `batch` and `m` may be fractions where they are expected values. InputError if `m`, `n` or `k` is 2**53
+    or more.
 
     `activation_elements` are read, `output_elements` written, `kv_elements` read from the KV cache by attention (its
     second operand, cached or not) and written to it by the K and V projections, which have no other output. Formats
