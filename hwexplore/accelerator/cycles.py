@@ -83,6 +83,7 @@ class Folds:
         return self.on_rows * self.on_cols
 
 
-def by_dataflow(dataflow: int | NDArray[np.intp], *options: ArrayLike) -> Array:
-    """The option for each of ``dataflow``, given in the order of ``DATAFLOWS``; everything broadcasts."""
-    return np.asarray(np.choose(dataflow, [np.asarray(option, float) for option in options]))
+def by_dataflow(dataflow: int | NDArray[np.intp], os: ArrayLike, ws: ArrayLike, input_stationary: ArrayLike) -> Array:
+    """The option for each of ``dataflow``, indices into ``DATAFLOWS``; everything broadcasts."""
+    is_os, is_ws = np.equal(dataflow, DATAFLOWS.index("os")), np.equal(dataflow, DATAFLOWS.index("ws"))
+    return np.where(is_os, np.asarray(os, float), np.where(is_ws, ws, input_stationary))

@@ -95,14 +95,16 @@ def best_tiling(products: Products) -> Tiling:
     tile, passes = np.zeros(size.shape), np.full(size.shape, np.inf)
     for streamed in range(3):
         sides = np.delete(np.arange(3), streamed)
-        beside = np.minimum(unit[streamed], size[streamed]) * width[sides[::-1]]
-        limit = np.where(fits, again, 0)
-        found = _passes(size[sides], unit[sides], cost[sides], beside, width[streamed], p.space, limit)
-        at = np.flatnonzero(np.isfinite(found[0]))
+        at = np.flatnonzero(fits & (again > 0))
         place = np.ix_(sides, at)
-        again[at], stays[at] = (cost[place] * (found[:, at] - 1)).sum(axis=0), streamed
-        passes[place], passes[streamed, at] = found[:, at], 1
-        tile[place] = _shortest(size[place], unit[place], found[:, at])
+        beside = np.minimum(unit[streamed, at], size[streamed, at]) * width[np.ix_(sides[::-1], at)]
+        found = _passes(size[place], unit[place], cost[place], beside, width[streamed, at], p.space[at], again[at])
+        better = np.isfinite(found[0])
+        at, found = at[better], found[:, better]
+        place = np.ix_(sides, at)
+        again[at], stays[at] = (cost[place] * (found - 1)).sum(axis=0), streamed
+        passes[place], passes[streamed, at] = found, 1
+        tile[place] = _shortest(size[place], unit[place], found)
         left = p.space[at] - tile[place].prod(axis=0) * width[streamed, at]
         step_width = (tile[place] * width[np.ix_(sides[::-1], at)]).sum(axis=0)
         tile[streamed, at] = _longest(size[streamed, at], unit[streamed, at], left / step_width)

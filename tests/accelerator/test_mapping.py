@@ -68,6 +68,11 @@ def test_a_mesh_gives_what_columns_give(problem: Problem) -> None:
         np.testing.assert_array_equal(found.reshape(columns.shape), columns)
 
 
+def test_no_designs(problem: Problem) -> None:
+    index = problem.space.indices(np.arange(0))
+    assert mapper(problem).again_bytes(index).shape == mapper(problem).tiling(index).tile_m.shape == (0, 19)
+
+
 def test_nothing_is_solved_twice(problem: Problem, counted: list[int]) -> None:
     shared = mapper(problem)
     index = problem.space.indices(np.arange(problem.space.size))
