@@ -257,12 +257,11 @@ class Model:
             "vector unit": vector / lanes * hw.period_s[..., None],
             "DRAM": traffic / hw.bandwidth_bytes_per_s[..., None],
         }
-        at = placed.unit, dataflow, index["clock_mhz"][..., None], index["voltage"][..., None]
         worked = np.where(on_array, placed.work_cycles, 0)
+        clock, voltage = (index[name][..., None] for name in ("clock_mhz", "voltage"))
+        working_pj = self.pes.working_pj(placed.unit, dataflow, clock, voltage)
         picojoules = {
-            "MAC": worked * self.pes.core_pj[at],
-            "operand registers": worked * self.pes.register_pj[at],
-            "array wires": worked * self.pes.wire_pj[at],
+            **{term: worked * per_cycle for term, per_cycle in working_pj.items()},
             "array clock": busy * hw.clock_pj[..., None],
             "buffer": read_bits * hw.read_pj_per_bit[..., None] + written_bits * hw.write_pj_per_bit[..., None],
             "interconnect": (read_bits + written_bits) * hw.interconnect_pj_per_bit[..., None],

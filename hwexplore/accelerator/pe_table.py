@@ -116,6 +116,15 @@ class PeTable:
             sums_per_cycle=np.array([pe.tile.m * pe.tile.n / pe.tile.cycles for pe in pes]),
         )
 
+    def working_pj(
+        self, unit: NDArray[np.intp], dataflow: NDArray[np.intp], clock: NDArray[np.intp], voltage: NDArray[np.intp]
+    ) -> dict[str, Array]:
+        """Energy of a cycle in which a PE works, by term; indices broadcast."""
+        _, dataflows, clocks, voltages = self.core_pj.shape
+        place = unit * (dataflows * clocks * voltages) + ((dataflow * clocks + clock) * voltages + voltage)
+        terms = {"MAC": self.core_pj, "operand registers": self.register_pj, "array wires": self.wire_pj}
+        return {term: np.take(picojoules, place) for term, picojoules in terms.items()}
+
 
 def _moving_bits(unit: PE) -> tuple[Array, Array]:
     """Bits that move through operand registers, and over wires, in a cycle, for each of ``DATAFLOWS``."""

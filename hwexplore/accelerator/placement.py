@@ -92,8 +92,11 @@ class Placement:
 
     def at(self, policy: NDArray[np.intp], pe: NDArray[np.intp]) -> Placed:
         """Of designs with these indices."""
-        unit = self.unit[policy, pe]
-        return Placed(unit >= 0, unit, *self.figures[:, policy, pe])
+        pair = policy * self.unit.shape[1] + pe
+        unit, *figures = (
+            np.take(each.reshape(-1, each.shape[-1]), pair, axis=0) for each in (self.unit, *self.figures)
+        )
+        return Placed(unit >= 0, unit, *figures)
 
 
 def _chosen(pe: PE, policy: Policy, workload: Workload) -> list[PE | None]:
