@@ -30,6 +30,8 @@ class Utilisation:
     """The resources that each term of an accelerator takes: ``used`` maps a term to resources by name."""
 
     device: Device
+    rows: int
+    cols: int
     used: Mapping[str, Resources]
 
     def total(self, resource: str) -> Interval:
@@ -63,7 +65,10 @@ class Utilisation:
             if used > available:
                 over.append(f"{used:,.0f} {resource}, {used - available:,.0f} more than its {available:,}")
         if over:
-            raise InputError(f"the accelerator does not fit {self.device.name}: it takes {'; '.join(over)}")
+            raise InputError(
+                f"rows = {self.rows}, cols = {self.cols}: the accelerator does not fit {self.device.name}; "
+                f"it takes {'; '.join(over)}"
+            )
 
 
 def utilisation(
@@ -98,7 +103,7 @@ def utilisation(
         "buffer": {kind: Interval(blocks, blocks, blocks)},
         "vector unit": _times(lane, vector_lanes),
     }
-    return Utilisation(target, used)
+    return Utilisation(target, rows, cols, used)
 
 
 def _circuit(pe: PE, device: Device, dsp: bool, packed: bool, around: Iterable[Item]) -> Resources:

@@ -47,7 +47,7 @@ def test_packing_shares_dsp_blocks(pe: str, per_block: int) -> None:
 
 def test_what_does_not_fit_is_refused_with_the_resource_and_the_excess() -> None:
     use = utilisation(INT8, rows=64, cols=64, sram_bytes=BUFFER)
-    with pytest.raises(InputError, match=r"does not fit zcu104: .*4,096 dsp, 2,368 more than its 1,728"):
+    with pytest.raises(InputError, match=r"does not fit zcu104; .*4,096 dsp, 2,368 more than its 1,728"):
         use.check()
     with pytest.raises(InputError, match=r"\d+ bram36|\d+ uram"):
         utilisation(INT8, rows=4, cols=4, sram_bytes=1 << 26).check()
