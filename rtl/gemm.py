@@ -8,13 +8,15 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from hwexplore.accelerator.systolic import SIZE_BITS, SystolicArray
-from hwexplore.rtl.core import delayed
+from hwexplore.rtl.core import build, delayed
 from hwexplore.rtl.operand_memory import OperandMemory
 from hwexplore.rtl.output_stationary import OutputStationaryArray, OutputStationarySequencer
-from hwexplore.rtl.vector_unit import lane
+from hwexplore.rtl.separate import Separate, core_name
+from hwexplore.rtl.vector_unit import lane, lane_name
+from hwexplore.rtl.verilog import convert
 from hwexplore.rtl.weight_stationary import WeightStationaryArray, WeightStationarySequencer
 
-__all__ = ["Gemm"]
+__all__ = ["Gemm", "gemm_modules"]
 
 PARTS = {
     "os": (OutputStationaryArray, OutputStationarySequencer),
@@ -22,11 +24,22 @@ PARTS = {
 }
 
 
+def gemm_modules(array: SystolicArray, name: str) -> dict[str, str]:
+    """The Verilog of ``array``, by module: the one called ``name``, a PE, and a lane of the vector unit if it has one."""
+    chained = array.dataflow == "ws"
+    parts: dict[str, wiring.Component] = {core_name(array.pe, chained): build(array.pe, chained), name: Gemm(array)}
+    if array.vector_unit is not None:
+        parts[lane_name(array.vector_unit)] = lane(array.vector_unit)
+    return {of_part: convert(part, of_part) for of_part, part in parts.items()}
+
+
 class Gemm(wiring.Component):
     """Products of activations [m, k] and weights [n, k], transposed, of any size, on one array.
 
     `SystolicArray.stream` makes the words of a product, `SystolicArray.results` takes its results apart, and
     `SystolicArray.cycles` says for how many cycles it is busy if neither stream makes it wait.
+
+    PEs and lanes of the vector unit are instances of the Verilog modules that `gemm_modules` gives beside its own.
 
     Ports
     -----
@@ -104,7 +117,7 @@ class Gemm(wiring.Component):
             shown = sums.word_select(column, self.array.sum_bits)
             for number in range(pe.tile.m * pe.tile.n):
                 row, place = divmod(number, pe.tile.n)
-                m.submodules[f"lane_{column}_{number}"] = one = lane(unit)
+                m.submodules[f"lane_{column}_{number}"] = one = Separate(lane(unit), lane_name(unit))
                 of_column = parameters.word_select(column * pe.tile.n + place, sum(unit.fields.values()))
                 m.d.comb += [
                     one.parameters.eq(of_column),

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore.accelerator.systolic import SystolicArray
-from hwexplore.rtl.gemm import Gemm
+from hwexplore.rtl.gemm import gemm_modules
 from hwexplore.rtl.replay import play
 from hwexplore.rtl.simulator import Simulator
-from hwexplore.rtl.verilog import convert
 
 __all__ = ["Done", "Product", "multiply"]
 
@@ -110,8 +109,10 @@ def multiply(
         players.append(
             PLAYER.format(number=number, word_bits=array.bus_bits, result_bits=result_bits, always=ALWAYS)
         )
-    gemms = "".join(convert(Gemm(array), f"gemm_{number}") for number, (array, _) in enumerate(products))
-    (folder / "gemms.v").write_text(gemms, "utf-8")
+    modules: dict[str, str] = {}
+    for number, (array, _) in enumerate(products):
+        modules.update(gemm_modules(array, f"gemm_{number}"))
+    (folder / "gemms.v").write_text("".join(modules.values()), "utf-8")
     seconds = play(players, [folder / "gemms.v"], simulator, folder)
     done = [
         _done(folder / f"response_{number}.txt", -(-array.cols * array.result_bits // 8))

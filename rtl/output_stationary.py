@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwexplore.accelerator.systolic import SystolicArray
 from hwexplore.rtl.core import build, delayed
+from hwexplore.rtl.separate import Separate, core_name
 from hwexplore.rtl.sequencer import Sequencer, control_layout
 from hwexplore.rtl.steps import Steps
 
@@ -82,7 +83,7 @@ class OutputStationaryArray(wiring.Component):
         sums: list[list[Value]] = [[] for _ in range(array.cols)]
         for row in range(array.rows):
             for column in range(array.cols):
-                m.submodules[f"pe_{row}_{column}"] = core = build(array.pe)
+                m.submodules[f"pe_{row}_{column}"] = core = Separate(build(array.pe), core_name(array.pe, False))
                 place = f"{row}_{column}"
                 enable, clear, activation = moving[row]
                 m.d.comb += [

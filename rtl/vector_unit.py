@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Vector units: sums into numbers of an output format, all columns at once."""
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from hwexplore.pe.vector_unit import Requantizer, Rescaler, VectorUnit
 from hwexplore.rtl.core import delayed
 from hwexplore.rtl.floating_adder import FloatingAdder
 from hwexplore.rtl.floating_multiplier import FloatingMultiplier
+from hwexplore.rtl.verilog import module_name
 
-__all__ = ["Lane", "RequantizerLane", "RescalerLane", "lane"]
+__all__ = ["Lane", "RequantizerLane", "RescalerLane", "lane", "lane_name"]
 
 
 class Lane(wiring.Component):
@@ -49,6 +51,11 @@ class Lane(wiring.Component):
 def lane(unit: VectorUnit) -> Lane:
     """The hardware of ``unit`` for one sum."""
     return RequantizerLane(unit) if isinstance(unit, Requantizer) else RescalerLane(unit)
+
+
+def lane_name(unit: VectorUnit) -> str:
+    """The name of the Verilog module of `lane`, such as ``mac_int8_int8_acc_int32_to_int8``."""
+    return f"{module_name(unit.pe)}_to_{module_name(unit.output)}"
 
 
 class RequantizerLane(Lane):

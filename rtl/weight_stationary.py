@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from hwexplore.accelerator.systolic import SystolicArray
 from hwexplore.rtl.core import build, delayed
+from hwexplore.rtl.separate import Separate, core_name
 from hwexplore.rtl.sequencer import Sequencer, control_layout
 from hwexplore.rtl.steps import Steps
 
@@ -129,7 +130,7 @@ class WeightStationaryArray(wiring.Component):
             above = Mux(continues, read.data, 0)
             sums: list[Value] = []
             for number in range(array.rows):
-                m.submodules[f"pe_{number}_{column}"] = core = build(array.pe, chained=True)
+                m.submodules[f"pe_{number}_{column}"] = core = Separate(build(array.pe, True), core_name(array.pe, True))
                 place = f"{number}_{column}"
                 enable, clear, last, activation = moving[number]
                 weights = self._held(m, place, weights, enable)
