@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
+from typing import NamedTuple
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
@@ -16,10 +17,19 @@ from hwexplore.rtl.steps import Steps
 __all__ = ["OperandMemory"]
 
 
+class Section(NamedTuple):
+    """Beats that come in for a step: where they are seen, how many there are, and which one is read."""
+
+    output: Value
+    beats: Value
+    address: Value
+
+
 class OperandMemory(wiring.Component):
     """Beats of weights and activations of two steps, and the parameters of the vector unit, as they stream in.
 
-    For each step come its beats of weights, its beats of activations and, if it completes sums, the parameters; each
+    For each step come its operands and, if it completes sums, the parameters. Output-stationary, the operands are beats
+    of activations with weights above them; weight-stationary, beats of weights, then beats of activations. Each beat
     begins with a new word of the stream.
 
     Ports
@@ -50,7 +60,7 @@ class OperandMemory(wiring.Component):
                 **{name: In(1) for name in ("start", "release", "half", "parameters_half")},
                 "words": In(stream.Signature(array.bus_bits)),
                 "full": Out(2),
-                "weight_address": In(range(of_weights)),
+                "weight_address": In(range(of_weights or 1)),
                 "activation_address": In(range(of_activations)),
                 "weights": Out(weights),
                 "activations": Out(activations),
@@ -64,24 +74,22 @@ class OperandMemory(wiring.Component):
         m.submodules.steps = steps = Steps(array)
         m.d.comb += [getattr(steps, name).eq(getattr(self, name)) for name in ("m", "n", "k", "start")]
 
-        cycles = array.pe.tile.cycles
-        streamed = (steps.k_size if array.dataflow == "os" else steps.m_size) * cycles
-        stored = streamed if array.dataflow == "os" else Const(array.rows * cycles)
-        beats = {"weights": stored, "activations": streamed, "parameters": Const(1)}
-        pieces = {name: ceil(len(getattr(self, name)) / array.bus_bits) for name in beats}
-        most = max(pieces.values())
+        sections = self._sections(steps)
+        pieces = [ceil(len(section.output) / array.bus_bits) for section in sections]
+        most = max(pieces)
 
         half, piece, address = Signal(), Signal(range(most)), Signal(range(max(array.half_beats)))
-        section = Signal(len(beats), init=1)
-        """Weights, activations or parameters come in."""
+        section = Signal(len(sections), init=1)
+        """Which of the sections comes in."""
         held = Signal((most - 1) * array.bus_bits, reset_less=True)
         received = Cat(held, words.payload)
+        no_parameters = ~(steps.last & (pieces[-1] > 0))
         ends_beat, ends_section, ends_step = Signal(), Signal(), Signal()
         m.d.comb += [
             words.ready.eq(steps.running & ~self.full.bit_select(half, 1)),
-            ends_beat.eq(words.valid & words.ready & _at(section, [piece == count - 1 for count in pieces.values()])),
-            ends_section.eq(ends_beat & _at(section, [address == count - 1 for count in beats.values()])),
-            ends_step.eq(ends_section & (section[2] | (section[1] & ~(steps.last & (pieces["parameters"] > 0))))),
+            ends_beat.eq(words.valid & words.ready & _at(section, [piece == count - 1 for count in pieces])),
+            ends_section.eq(ends_beat & _at(section, [address == part.beats - 1 for part in sections])),
+            ends_step.eq(ends_section & (section[-1] | (section[-2] & no_parameters))),
             steps.advance.eq(ends_step),
         ]
         with m.If(words.valid & words.ready):
@@ -94,25 +102,35 @@ class OperandMemory(wiring.Component):
             m.d.sync += half.eq(~half)
         m.d.sync += self.full.eq((self.full | ends_step << half) & ~(self.release << self.half))
 
-        reads = {
-            "weights": Cat(self.weight_address, self.half),
-            "activations": Cat(self.activation_address, self.half),
-            "parameters": self.parameters_half,
-        }
-        for number, (name, read_address) in enumerate(reads.items()):
-            output = getattr(self, name)
+        for number, (output, _, read_address) in enumerate(sections):
             memory = Memory(shape=len(output), depth=1 << len(read_address), init=[])
-            m.submodules[f"{name}_memory"] = memory
-            read = memory.read_port(domain="comb" if name == "parameters" else "sync")
+            m.submodules[f"section_{number}"] = memory
+            read = memory.read_port(domain="comb" if number == len(sections) - 1 else "sync")
             write = memory.write_port()
             m.d.comb += [
                 read.addr.eq(read_address),
                 output.eq(read.data),
                 write.en.eq(ends_beat & section[number]),
                 write.addr.eq(Cat(address[: len(read_address) - 1], half)),
-                write.data.eq(received[(most - pieces[name]) * array.bus_bits :]),
+                write.data.eq(received[(most - pieces[number]) * array.bus_bits :]),
             ]
         return m
+
+    def _sections(self, steps: Steps) -> list[Section]:
+        """What comes in for a step, in this order; of the parameters, which are the last, only for steps that end sums."""
+        cycles = self.array.pe.tile.cycles
+        of_weights, of_activations = (
+            Cat(address, self.half) for address in (self.weight_address, self.activation_address)
+        )
+        parameters = Section(self.parameters, Const(1), Cat(self.parameters_half))
+        if self.array.dataflow == "os":
+            both = Cat(self.activations, self.weights)
+            return [Section(both, steps.k_size * cycles, of_activations), parameters]
+        return [
+            Section(self.weights, Const(self.array.rows * cycles), of_weights),
+            Section(self.activations, steps.m_size * cycles, of_activations),
+            parameters,
+        ]
 
 
 def _at(section: Value, conditions: Sequence[Value]) -> Value:

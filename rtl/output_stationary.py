@@ -30,7 +30,6 @@ class OutputStationarySequencer(Sequencer):
             beats.eq(steps.k_size * array.pe.tile.cycles),
             finished.eq(beats + array.rows + array.cols + array.pe.latency_cycles - 3),
             row.eq(time - finished),
-            self.weight_address.eq(time),
             self.activation_address.eq(time),
         ]
         drain = (time >= finished) & (row < steps.m_size)

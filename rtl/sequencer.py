@@ -55,7 +55,7 @@ class Sequencer(wiring.Component):
                 **{name: In(1) for name in ("start", "room")},
                 "full": In(2),
                 **{name: Out(1) for name in ("running", "half", "release", "begins")},
-                "weight_address": Out(range(weights)),
+                "weight_address": Out(range(weights or 1)),
                 "activation_address": Out(range(activations)),
                 "control": Out(control_layout(array, self.flags)),
             }

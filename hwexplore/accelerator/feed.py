@@ -19,8 +19,9 @@ class Feed:
     """How operands get to an array: through double-buffered memories, on one bus. Fields may be arrays.
 
     A step works on up to ``depth`` tiles of the dimension that streams. ``activations``, ``weights`` and ``parameters``
-    are the cycles that the bus takes for one beat of all rows, for one of all columns, and for what the vector unit
-    needs to know of all columns; ``pipeline`` those from the end of the last step to that of the product.
+    are the cycles that the bus takes for one beat of all rows, for one of all columns (0 if it comes along with that of
+    the rows, as it may for os), and for what the vector unit needs to know of all columns; ``pipeline`` those from the
+    end of the last step to that of the product.
     """
 
     depth: ArrayLike

@@ -94,7 +94,7 @@ class SystolicArray:
     def half_beats(self) -> tuple[int, int]:
         """Beats of weights and of activations that a half of the operand memories holds."""
         cycles = self.pe.tile.cycles
-        return (self.rows if self.dataflow == "ws" else self.depth) * cycles, self.depth * cycles
+        return (self.rows if self.dataflow == "ws" else 0) * cycles, self.depth * cycles
 
     @property
     def sum_bits(self) -> int:
@@ -131,8 +131,11 @@ class SystolicArray:
     @property
     def feed(self) -> Feed:
         """What the streams do to the cycles of a product."""
+        of_activations, of_weights = self.beat_bits
+        if self.dataflow == "os":
+            of_activations, of_weights = of_activations + of_weights, 0
         activations, weights, parameters = (
-            ceil(bits / self.bus_bits) for bits in (*self.beat_bits, self.parameter_bits)
+            ceil(bits / self.bus_bits) for bits in (of_activations, of_weights, self.parameter_bits)
         )
         return Feed(
             depth=self.depth,
@@ -196,8 +199,10 @@ class SystolicArray:
                 # A beat has all of k, and the weights of the lowest row enter first.
                 of_weights = _filled(of_weights, 1, self.rows)[:, ::-1]
                 of_activations = of_activations.swapaxes(0, 1)
-            beats = [(of_weights, self.cols), (of_activations, self.rows)]
-            words += [self._words(_beats(_filled(operand, 0, count))) for operand, count in beats]
+            beats = [_beats(_filled(of_weights, 0, self.cols)), _beats(_filled(of_activations, 0, self.rows))]
+            if self.dataflow == "os":
+                beats = [np.concatenate(beats[::-1], axis=1)]
+            words += map(self._words, beats)
             if step.last and of_columns is not None:
                 words.append(self._words(_filled(of_columns[step.n.start : step.n.stop], 0, self.cols).reshape(1, -1)))
         return np.concatenate(words)
