@@ -86,9 +86,9 @@ class OperandMemory(wiring.Component):
         no_parameters = ~(steps.last & (pieces[-1] > 0))
         ends_beat, ends_section, ends_step = Signal(), Signal(), Signal()
         m.d.comb += [
-            words.ready.eq(steps.running & ~self.full.bit_select(half, 1)),
-            ends_beat.eq(words.valid & words.ready & _at(section, [piece == count - 1 for count in pieces])),
-            ends_section.eq(ends_beat & _at(section, [address == part.beats - 1 for part in sections])),
+            words.ready.eq(steps.running & ~(self.full >> half)[0]),
+            ends_beat.eq(words.valid & words.ready & _at(section, [~(piece ^ count - 1).any() for count in pieces])),
+            ends_section.eq(ends_beat & _at(section, [~(address ^ part.beats - 1).any() for part in sections])),
             ends_step.eq(ends_section & (section[-1] | (section[-2] & no_parameters))),
             steps.advance.eq(ends_step),
         ]

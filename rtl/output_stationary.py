@@ -69,7 +69,7 @@ class OutputStationaryArray(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        array, control = self.array, self.control
+        array, control, bits = self.array, self.control, self.array.sum_bits
         of_row, of_column = (bits // count for bits, count in zip(array.beat_bits, (array.rows, array.cols), strict=True))
         moving = [
             delayed(m, f"into_row_{row}", (control.enable, control.clear, self.activations.word_select(row, of_row)), row)
@@ -95,7 +95,7 @@ class OutputStationaryArray(wiring.Component):
                 weights[column] = delayed(m, f"down_{place}", weights[column], 1)
                 sums[column].append(Cat(getattr(core, name) for name in array.pe.outputs))
         m.d.comb += [
-            self.sums.eq(Cat(Cat(column).word_select(control.row, array.sum_bits) for column in sums)),
+            self.sums.eq(Cat((Cat(column) >> control.row * bits)[:bits] for column in sums)),
             self.valid.eq(control.drain),
             self.half.eq(control.half),
         ]

@@ -32,9 +32,8 @@ class Separate(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         ports = {
-            f"{'i' if member.flow is In else 'o'}_{name}": value
+            f"{'i' if member.flow is In else 'o'}_{name}": Value.cast(getattr(self, name))
             for name, member in self.signature.members.items()
-            if len(value := Value.cast(getattr(self, name)))
         }
         m.submodules.instance = Instance(self.name, i_clk=ClockSignal(), i_rst=ResetSignal(), **ports)
         return m

@@ -70,7 +70,7 @@ class Sequencer(wiring.Component):
         time, works = Signal(range(self.longest_step)), Signal()
         control, gives, ends = self.plan(m, steps, time, works)
         m.d.comb += [
-            works.eq(steps.running & self.full.bit_select(self.half, 1) & (self.room | ~gives)),
+            works.eq(steps.running & (self.full >> self.half)[0] & (self.room | ~gives)),
             self.begins.eq(works & gives),
             self.release.eq(works & ends),
         ]

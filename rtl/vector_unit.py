@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 from hwexplore.formats import Integer
 from hwexplore.pe.operand import Operand
 from hwexplore.pe.vector_unit import Requantizer, Rescaler, VectorUnit
+from hwexplore.rtl.classifier import Classifier
 from hwexplore.rtl.core import delayed
 from hwexplore.rtl.floating_adder import FloatingAdder
 from hwexplore.rtl.floating_multiplier import FloatingMultiplier
@@ -27,7 +28,7 @@ class Lane(wiring.Component):
     -----
     sum : In(accumulator_bits)
     activation_sum : In(accumulator_bits)
-        Absent (0 bits) where the PE has none.
+        If the PE has one.
     parameters : In(layout)
         The fields of the unit's description.
     result : Out(output.element_bits)
@@ -38,10 +39,10 @@ class Lane(wiring.Component):
     def __init__(self, unit: VectorUnit) -> None:
         self.unit = unit
         bits = unit.pe.accumulator_bits
+        sums = ["sum"] if unit.offset is None else ["sum", "activation_sum"]
         super().__init__(
             {
-                "sum": In(bits),
-                "activation_sum": In(0 if unit.offset is None else bits),
+                **{name: In(bits) for name in sums},
                 "parameters": In(data.StructLayout(unit.fields)),
                 "result": Out(unit.output.element_bits),
             }
@@ -106,7 +107,9 @@ class RescalerLane(Lane):
         low, high = delayed(m, "limits", (self.parameters.low, self.parameters.high), 1)
         one = Operand(Integer(width=1, coding="unsigned"))
         number = self._added(m, "output", Const(0, len(self.result)), one, Const(1, 1), wide, unit.output)
-        below, above = _key(number) < _key(low), _key(number) > _key(high)
+        m.submodules.classifier = special = Classifier(format=unit.output)
+        m.d.comb += special.code.eq(number)
+        below, above = (_key(number) < _key(low)) & ~special.nan, (_key(number) > _key(high)) & ~special.nan
         m.d.sync += self.result.eq(Mux(below, low, Mux(above, high, number)))
         return m
 

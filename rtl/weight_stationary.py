@@ -105,7 +105,7 @@ class WeightStationaryArray(wiring.Component):
         for number in range(array.rows):
             entering = control.enable, control.clear, control.last, self.activations.word_select(number, of_row)
             moving.append(delayed(m, f"into_row_{number}", entering, number * cycles))
-        ends = Cat(enable & last for enable, _, last, _ in moving).bit_select(row, 1)
+        ends = (Cat(enable & last for enable, _, last, _ in moving) >> row)[0]
         (end,) = delayed(m, "end", (ends,), latency)
         with m.If(end):
             m.d.sync += finished.eq(finished + 1)
@@ -144,7 +144,7 @@ class WeightStationaryArray(wiring.Component):
                 moving[number] = delayed(m, f"right_{place}", (enable, clear, last, activation), 1)
                 above = Cat(getattr(core, name) for name in array.pe.outputs)
                 sums.append(above)
-            m.d.comb += write.data.eq(Cat(sums).word_select(row, array.sum_bits))
+            m.d.comb += write.data.eq((Cat(sums) >> row * array.sum_bits)[: array.sum_bits])
             leaving += delayed(m, f"leaving_{column}", (write.data,), array.cols - 1 - column)
             valid, _ = writing
             (reading,) = delayed(m, f"reading_{column}", (reading,), 1)

@@ -207,24 +207,22 @@ class SystolicArray:
                 words.append(self._words(_filled(of_columns[step.n.start : step.n.stop], 0, self.cols).reshape(1, -1)))
         return np.concatenate(words)
 
-    def results(self, words: NDArray[np.uint8], m: int, n: int) -> Codes | dict[str, Codes]:
-        """What streamed out, bytes [words, ceil(cols * result_bits / 8)], as codes.
+    def results(self, words: NDArray[np.uint8], m: int, n: int) -> Codes:
+        """What streamed out, bytes [words, ceil(cols * result_bits / 8)], as codes [m, n].
 
-        Output codes [m, n] of the vector unit; without one, what `PE.shown` gives for the sums [m, n] in whole tiles.
+        They are those of ``output``, or accumulator codes as `PE.golden` gives them.
         """
         tiles_m, tiles_n, _ = self.sizes(m, n, 1)
         bits = np.unpackbits(words, axis=1, bitorder="little")[:, : self.cols * self.result_bits]
         folds = bits.reshape(ceil(tiles_n / self.cols), tiles_m, self.cols, self.result_bits)
         of_tiles = folds.swapaxes(0, 1).reshape(tiles_m, -1, self.result_bits)[:, :tiles_n]
-        if self.output is None:
-            places = np.cumsum([0, *self.pe.outputs.values()])
-            return {
-                name: _codes(of_tiles[..., start:stop])
-                for name, start, stop in zip(self.pe.outputs, places, places[1:], strict=False)
-            }
         rows, cols, *_ = self.pe.tile
-        codes = _codes(of_tiles.reshape(tiles_m, tiles_n, rows, cols, -1)).swapaxes(1, 2)
-        return codes.reshape(tiles_m * rows, tiles_n * cols)[:m, :n]
+        width = self.pe.accumulator_bits if self.output is None else self.output.element_bits
+        codes = of_tiles[..., : rows * cols * width].reshape(tiles_m, tiles_n, rows, cols, width)
+        if (beside := of_tiles[..., rows * cols * width :]).size:
+            sums_of_row = beside.reshape(tiles_m, tiles_n, rows, 1, width)
+            codes = np.concatenate([codes, np.broadcast_to(sums_of_row, codes.shape)], axis=-1)
+        return _codes(codes.swapaxes(1, 2).reshape(tiles_m * rows, tiles_n * cols, -1)[:m, :n])
 
     def _shape(self, weights: Codes | Encoded, activations: Codes | Encoded) -> tuple[int, int, int]:
         w, a = (operand.codes if isinstance(operand, Encoded) else operand for operand in (weights, activations))
