@@ -8,24 +8,22 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from hwexplore.accelerator.systolic import SIZE_BITS, SystolicArray
+from hwexplore.rtl.array import PEArray
 from hwexplore.rtl.core import build, delayed
 from hwexplore.rtl.operand_memory import OperandMemory
-from hwexplore.rtl.output_stationary import OutputStationaryArray, OutputStationarySequencer
+from hwexplore.rtl.output_stationary import OutputStationaryArray
 from hwexplore.rtl.separate import Separate, core_name
 from hwexplore.rtl.vector_unit import lane, lane_name
 from hwexplore.rtl.verilog import convert
-from hwexplore.rtl.weight_stationary import WeightStationaryArray, WeightStationarySequencer
+from hwexplore.rtl.weight_stationary import WeightStationaryArray
 
 __all__ = ["Gemm", "gemm_modules"]
 
-PARTS = {
-    "os": (OutputStationaryArray, OutputStationarySequencer),
-    "ws": (WeightStationaryArray, WeightStationarySequencer),
-}
+ARRAYS: dict[str, type[PEArray]] = {"os": OutputStationaryArray, "ws": WeightStationaryArray}
 
 
 def gemm_modules(array: SystolicArray, name: str) -> dict[str, str]:
-    """The Verilog of ``array``, by module: the one called ``name``, a PE, and a lane of the vector unit if it has one."""
+    """The Verilog of ``array`` by module: the one called ``name``, a PE, and a lane of the vector unit, if any."""
     chained = array.dataflow == "ws"
     parts: dict[str, wiring.Component] = {core_name(array.pe, chained): build(array.pe, chained), name: Gemm(array)}
     if array.vector_unit is not None:
@@ -68,8 +66,8 @@ class Gemm(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        pes, sequencer = (part(self.array) for part in PARTS[self.array.dataflow])
-        m.submodules.pes, m.submodules.sequencer = pes, sequencer
+        m.submodules.pes = pes = ARRAYS[self.array.dataflow](self.array)
+        m.submodules.sequencer = sequencer = pes.sequencer(self.array)
         m.submodules.memory = memory = OperandMemory(self.array)
         wiring.connect(m, wiring.flipped(self.words), memory.words)
         for part in (memory, sequencer):
@@ -123,7 +121,7 @@ class Gemm(wiring.Component):
                     one.parameters.eq(of_column),
                     one.sum.eq(shown.word_select(number, pe.accumulator_bits)),
                 ]
-                if unit.offset is not None:
+                if len(unit.factors) > 1:
                     m.d.comb += one.activation_sum.eq(
                         shown.word_select(pe.tile.m * pe.tile.n + row, pe.accumulator_bits)
                     )

@@ -103,12 +103,13 @@ def multiply(
         lines = []
         for one in its:
             words = [word[::-1].tobytes().hex() for word in one.words]
-            lines += [f"{' '.join(map(str, one.sizes))} {len(words)} {one.producer} {one.consumer} {one.breaks}", *words]
+            lines += [
+                f"{' '.join(map(str, one.sizes))} {len(words)} {one.producer} {one.consumer} {one.breaks}",
+                *words,
+            ]
         (folder / f"stimulus_{number}.txt").write_text("\n".join(lines) + "\n", "ascii")
         result_bits = array.cols * array.result_bits
-        players.append(
-            PLAYER.format(number=number, word_bits=array.bus_bits, result_bits=result_bits, always=ALWAYS)
-        )
+        players.append(PLAYER.format(number=number, word_bits=array.bus_bits, result_bits=result_bits, always=ALWAYS))
     modules: dict[str, str] = {}
     for number, (array, _) in enumerate(products):
         modules.update(gemm_modules(array, f"gemm_{number}"))

@@ -117,7 +117,7 @@ class OperandMemory(wiring.Component):
         return m
 
     def _sections(self, steps: Steps) -> list[Section]:
-        """What comes in for a step, in this order; of the parameters, which are the last, only for steps that end sums."""
+        """What comes in for a step, in this order; the parameters, last, only for steps that end sums."""
         cycles = self.array.pe.tile.cycles
         of_weights, of_activations = (
             Cat(address, self.half) for address in (self.weight_address, self.activation_address)

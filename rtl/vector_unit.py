@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwexplore.formats import Integer
+from hwexplore.formats import Integer, Minifloat
 from hwexplore.pe.operand import Operand
 from hwexplore.pe.vector_unit import Requantizer, Rescaler, VectorUnit
 from hwexplore.rtl.classifier import Classifier
@@ -39,7 +39,7 @@ class Lane(wiring.Component):
     def __init__(self, unit: VectorUnit) -> None:
         self.unit = unit
         bits = unit.pe.accumulator_bits
-        sums = ["sum"] if unit.offset is None else ["sum", "activation_sum"]
+        sums = ("sum", "activation_sum")[: len(unit.factors)]
         super().__init__(
             {
                 **{name: In(bits) for name in sums},
@@ -67,8 +67,8 @@ class RequantizerLane(Lane):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         total = self.sum.as_signed() + self.parameters.bias.as_signed()
-        if self.unit.offset is not None:
-            total = total + self.activation_sum.as_signed() * self.unit.offset
+        for factor in self.unit.factors[1:]:
+            total = total + self.activation_sum.as_signed() * factor
         product = total * self.parameters.multiplier
         twice = Signal(signed(len(product) + 1), reset_less=True)
         m.d.sync += twice.eq(product << 1)
@@ -96,10 +96,10 @@ class RescalerLane(Lane):
         unit = self.unit
         accumulator = Operand(unit.accumulator)
         total = self.sum
-        if unit.offset is not None:
-            offset = Integer(width=unit.pe.weight.element_bits + 1)
-            code = Const(unit.offset, offset.width)
-            total = self._added(m, "activation_sum", total, Operand(offset), code, self.activation_sum)
+        for factor in unit.factors[1:]:
+            port = Operand(Integer(width=factor.bit_length() + 1))
+            code = Const(factor, port.width)
+            total = self._added(m, "activation_sum", total, port, code, self.activation_sum)
         scaled = self._added(m, "scale", self.parameters.bias, accumulator, self.parameters.scale, total)
         wide = Signal.like(scaled, reset_less=True)
         m.d.sync += wide.eq(scaled)
@@ -114,13 +114,20 @@ class RescalerLane(Lane):
         return m
 
     def _added(
-        self, m: Module, name: str, addend: Value, factor: Operand, code: Value, number: Value, format: Any = None
+        self,
+        m: Module,
+        name: str,
+        addend: Value,
+        factor: Operand,
+        code: Value,
+        number: Value,
+        format: Minifloat | None = None,
     ) -> Value:
-        """``addend + factor * number`` in the accumulator's format, or in ``format``."""
+        """``addend + code * number``, the code that of a ``factor``, in the accumulator's format or in ``format``."""
         accumulator = Operand(self.unit.accumulator)
         m.submodules[f"{name}_multiplier"] = multiplier = FloatingMultiplier(weight=factor, activation=accumulator)
         m.submodules[f"{name}_adder"] = adder = FloatingAdder(
-            format=format or accumulator.format,
+            format=format or self.unit.accumulator,
             term=multiplier.product.shape(),
             exponent=factor.step_exponent + accumulator.step_exponent,
         )

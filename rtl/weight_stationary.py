@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
 
-from hwexplore.accelerator.systolic import SystolicArray
-from hwexplore.rtl.core import build, delayed
-from hwexplore.rtl.separate import Separate, core_name
-from hwexplore.rtl.sequencer import Sequencer, control_layout
+from hwexplore.rtl.array import PEArray, ports
+from hwexplore.rtl.core import delayed
+from hwexplore.rtl.sequencer import Sequencer
 from hwexplore.rtl.steps import Steps
 
 __all__ = ["WeightStationaryArray", "WeightStationarySequencer"]
@@ -56,97 +54,62 @@ class WeightStationarySequencer(Sequencer):
         return control, enable & first & steps.last, ~load & (streamed == beats + settle - 1)
 
 
-class WeightStationaryArray(wiring.Component):
-    """``rows`` x ``cols`` PEs: activations move along the rows, a PE a cycle; rows work a tile's cycles apart.
+class WeightStationaryArray(PEArray):
+    """PEs hold the weights of a tile, rows work a tile's cycles apart; ports as for every `PEArray`.
 
     Sums enter at the top of a column, zeros or what the step before left, and leave below the lowest row in use.
-
-    Ports
-    -----
-    activations : In
-        A beat of all rows.
-    weights : In
-        A beat of all columns.
-    control : In(control_layout)
-    sums : Out
-        What the PEs of a row show, column by column, as they are complete.
-    valid : Out(1)
-    half : Out(1)
     """
 
-    def __init__(self, array: SystolicArray) -> None:
-        self.array = array
-        activations, weights = array.beat_bits
-        super().__init__(
-            {
-                "activations": In(activations),
-                "weights": In(weights),
-                "control": In(control_layout(array, WeightStationarySequencer.flags)),
-                "sums": Out(array.cols * array.sum_bits),
-                "valid": Out(1),
-                "half": Out(1),
-            }
-        )
+    sequencer = WeightStationarySequencer
+    chained = True
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        array, control = self.array, self.control
-        cycles, latency = array.pe.tile.cycles, array.pe.latency_cycles
-        row, continues, final = (
-            Signal.like(field, name=f"step_{name}")
-            for name, field in (("row", control.row), ("continues", control.continues), ("final", control.final))
-        )
-        token, finished = (Signal(range(array.depth), name=name) for name in ("token", "finished"))
-        with m.If(control.enable & control.last):
-            m.d.sync += token.eq(token + 1)
-
-        of_row, of_column = (bits // count for bits, count in zip(array.beat_bits, (array.rows, array.cols), strict=True))
+        array, control, bits = self.array, self.control, self.array.sum_bits
+        latency = array.pe.latency_cycles
         moving = []
-        for number in range(array.rows):
-            entering = control.enable, control.clear, control.last, self.activations.word_select(number, of_row)
-            moving.append(delayed(m, f"into_row_{number}", entering, number * cycles))
-        ends = (Cat(enable & last for enable, _, last, _ in moving) >> row)[0]
-        (end,) = delayed(m, "end", (ends,), latency)
-        with m.If(end):
-            m.d.sync += finished.eq(finished + 1)
+        for row in range(array.rows):
+            entering = control.enable, control.clear, control.last, self.into_row(row)
+            moving.append(delayed(m, f"into_row_{row}", entering, row * array.pe.tile.cycles))
+
+        # What goes for a step, until the weights of the next one come.
+        lowest, continues, final = (Signal.like(control[name], name=name) for name in ("row", "continues", "final"))
+        token, finished = (Signal(range(array.depth), name=name) for name in ("token", "finished"))
+        (ends,) = delayed(m, "ends", ((Cat(enable & last for enable, _, last, _ in moving) >> lowest)[0],), latency)
         with m.If(control.load):
             m.d.sync += [
-                row.eq(control.row),
+                lowest.eq(control.row),
                 continues.eq(control.continues),
                 final.eq(control.final),
                 self.half.eq(control.half),
                 token.eq(0),
                 finished.eq(0),
             ]
+        with m.Else():
+            m.d.sync += [token.eq(token + (control.enable & control.last)), finished.eq(finished + ends)]
 
         (reading,) = delayed(m, "reading", (token,), latency - 1)
-        writing = delayed(m, "writing", (end, finished), 0)
-        leaving = []
+        writing: Sequence[Value] = (ends, finished)
+        leaving: list[Value] = []
         for column in range(array.cols):
-            m.submodules[f"partial_sums_{column}"] = memory = Memory(shape=array.sum_bits, depth=array.depth, init=[])
+            m.submodules[f"partial_sums_{column}"] = memory = Memory(shape=bits, depth=array.depth, init=[])
             read, write = memory.read_port(domain="comb"), memory.write_port()
-            m.d.comb += [read.addr.eq(reading), Cat(write.en, write.addr).eq(Cat(*writing))]
-            weights = self.weights.word_select(column, of_column)
-            above = Mux(continues, read.data, 0)
-            sums: list[Value] = []
-            for number in range(array.rows):
-                m.submodules[f"pe_{number}_{column}"] = core = Separate(build(array.pe, True), core_name(array.pe, True))
-                place = f"{number}_{column}"
-                enable, clear, last, activation = moving[number]
-                weights = self._held(m, place, weights, enable)
-                m.d.comb += [
-                    core.enable.eq(enable),
-                    core.clear.eq(clear),
-                    Cat(getattr(core, name) for name in array.activation_ports).eq(activation),
-                    Cat(getattr(core, name) for name in array.weight_ports).eq(weights),
-                    Cat(getattr(core, f"{name}_in") for name in array.pe.outputs).eq(above),
-                ]
-                moving[number] = delayed(m, f"right_{place}", (enable, clear, last, activation), 1)
-                above = Cat(getattr(core, name) for name in array.pe.outputs)
+            above, weights, sums = Mux(continues, read.data, 0), self.into_column(column), []
+            for row in range(array.rows):
+                enable, clear, last, activation = moving[row]
+                weights = self._held(m, f"{row}_{column}", weights, enable)
+                core = self.place(m, row, column, enable, clear, activation, weights)
+                m.d.comb += ports(core, [f"{name}_in" for name in array.pe.outputs]).eq(above)
+                above = ports(core, array.pe.outputs)
                 sums.append(above)
-            m.d.comb += write.data.eq((Cat(sums) >> row * array.sum_bits)[: array.sum_bits])
+                moving[row] = delayed(m, f"right_{row}_{column}", (enable, clear, last, activation), 1)
+            m.d.comb += [
+                read.addr.eq(reading),
+                Cat(write.en, write.addr).eq(Cat(*writing)),
+                write.data.eq((Cat(sums) >> lowest * bits)[:bits]),
+            ]
             leaving += delayed(m, f"leaving_{column}", (write.data,), array.cols - 1 - column)
-            valid, _ = writing
+            valid = writing[0]
             (reading,) = delayed(m, f"reading_{column}", (reading,), 1)
             writing = delayed(m, f"writing_{column}", writing, 1)
         m.d.comb += [self.sums.eq(Cat(leaving)), self.valid.eq(valid & final)]
@@ -158,10 +121,7 @@ class WeightStationaryArray(wiring.Component):
             Signal.like(entering, name=f"weights_{place}_{beat}", reset_less=True)
             for beat in range(self.array.pe.tile.cycles)
         ]
-        with m.If(self.control.load):
-            m.d.sync += weights[0].eq(entering)
-        with m.Elif(enable):
-            m.d.sync += weights[0].eq(weights[-1])
         with m.If(self.control.load | enable):
+            m.d.sync += weights[0].eq(Mux(self.control.load, entering, weights[-1]))
             m.d.sync += [after.eq(before) for before, after in pairwise(weights)]
         return weights[-1]

@@ -18,7 +18,6 @@ Array = NDArray[np.float64]
 DATAFLOWS = ("os", "ws", "is")
 
 
-
 def cycles(
     m: ArrayLike,
     n: ArrayLike,

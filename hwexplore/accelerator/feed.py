@@ -46,7 +46,7 @@ class Feed:
         def load(m: Array, k: Array, last: Array | bool) -> Array:
             activations, weights = (k, k) if is_os else (m, rows)
             beats = activations * np.asarray(self.activations) + weights * np.asarray(self.weights)
-            return np.asarray(beat * beats + np.where(last, self.parameters, 0))
+            return np.asarray(beat * beats + np.where(last, np.asarray(self.parameters), 0))
 
         def work(m: Array, k: Array, last: Array | bool) -> Array:
             if is_os:
@@ -57,13 +57,13 @@ class Feed:
             return np.maximum(work(*step), load(*following))
 
         first, final = (m_first, k_first, of_k == 1), (m_last, k_last, True)
-        total = load(*first) + work(*final) + (of_n - 1) * both(final, first) + self.pipeline
+        total = load(*first) + work(*final) + (of_n - 1) * both(final, first) + np.asarray(self.pipeline)
         for m_next, count in ((m_first, np.maximum(of_m - 2, 0)), (m_last, np.minimum(of_m - 1, 1))):
-            total += of_n * count * both((m_first, k_last, True), (m_next, k_first, of_k == 1))
-        for m_size, count in ((m_first, of_m - 1), (m_last, 1)):
-            within = np.maximum(of_k - 2, 0) * both((m_size, k_first, False), (m_size, k_first, False))
-            within += np.minimum(of_k - 1, 1) * both((m_size, k_first, False), (m_size, k_last, True))
-            total += of_n * count * within
+            total = total + of_n * count * both((m_first, k_last, True), (m_next, k_first, of_k == 1))
+        for m_size, count in ((m_first, of_n * (of_m - 1)), (m_last, of_n)):
+            inner = (m_size, k_first, False)
+            total = total + count * np.maximum(of_k - 2, 0) * both(inner, inner)
+            total = total + count * np.minimum(of_k - 1, 1) * both(inner, (m_size, k_last, True))
         return np.asarray(total)
 
 

@@ -37,7 +37,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SystolicArray:
-    """``rows`` x ``cols`` PEs with double-buffered operand memories, and a vector unit if there is an ``output`` format.
+    """``rows`` x ``cols`` PEs, double-buffered operand memories and, if there is an ``output`` format, a vector unit.
 
     Output-stationary (``os``), tiles of m are on the rows and tiles of n on the columns; weight-stationary (``ws``),
     tiles of k on the rows and tiles of n on the columns. ``depth`` is how many tiles of the dimension that streams
@@ -190,7 +190,7 @@ class SystolicArray:
             for codes, ports in ((w, self.weight_ports), (a, self.activation_ports))
         )
         of_columns = None if parameters is None else self._parameter_bits(parameters, tiles_n)
-        words = []
+        words: list[NDArray[np.uint8]] = []
         for step in self.steps(tiles_m, tiles_n, tiles_k):
             tiles = slice(step.k.start, step.k.stop)
             of_weights = stationary[step.n.start : step.n.stop, tiles]
@@ -269,7 +269,7 @@ def _bits(codes: Mapping[str, Codes], fields: Mapping[str, int]) -> Bits:
 
 def _unpacked(codes: Codes, width: int) -> Bits:
     places = np.arange(width).astype(codes.dtype)
-    return (codes[..., np.newaxis] >> places & np.array(1, codes.dtype)).astype(np.uint8)
+    return np.asarray(codes[..., np.newaxis] >> places & np.array(1, codes.dtype), np.uint8)
 
 
 def _codes(bits: Bits) -> Codes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,8 +36,8 @@ class VectorUnit(ABC):
     def of(pe: PE, output: Format) -> VectorUnit:
         """The unit for the accumulator of ``pe``; InputError if there is none that gives ``output``."""
         if pe.accumulator.format is None:
-            return Requantizer(pe=pe, output=output)
-        return Rescaler(pe=pe, output=output)
+            return Requantizer(pe=pe, output=cast(Integer, output))
+        return Rescaler(pe=pe, output=cast(Minifloat, output))
 
     @property
     def stages(self) -> int:
@@ -44,9 +45,10 @@ class VectorUnit(ABC):
         return 2
 
     @property
-    def offset(self) -> int | None:
-        """What a sum of activations counts in the sum beside it; None where there is none."""
-        return getattr(self.pe, "offset", None)
+    def factors(self) -> tuple[int, ...]:
+        """What a sum counts, and the sum of activations beside it if the PE has one."""
+        offset = getattr(self.pe, "offset", None)
+        return (1,) if offset is None else (1, offset)
 
     @property
     @abstractmethod
@@ -59,8 +61,8 @@ class VectorUnit(ABC):
 
     def _parts(self, codes: Codes) -> list[Codes]:
         """The codes of the sums, and of the sums of activations above them if there are any."""
-        bits, parts = self.pe.accumulator_bits, 1 if self.offset is None else 2
-        return [(codes >> bits * part) & (1 << bits) - 1 for part in range(parts)]
+        bits = self.pe.accumulator_bits
+        return [(codes >> bits * part) & (1 << bits) - 1 for part in range(len(self.factors))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +131,7 @@ class Requantizer(VectorUnit):
     def golden(self, sums: Codes, parameters: Mapping[str, Codes]) -> Codes:
         number = {name: self._number(name, codes) for name, codes in parameters.items()}
         total = number["bias"]
-        for part, factor in zip(self._parts(sums), (1, self.offset), strict=False):
+        for part, factor in zip(self._parts(sums), self.factors, strict=True):
             total = total + signed(part, self.pe.accumulator_bits).astype(object) * factor
         twice = (total * number["multiplier"] << 1) >> number["shift"]
         lost = (total * number["multiplier"] << 1) != twice << number["shift"]
@@ -199,11 +201,13 @@ class Rescaler(VectorUnit):
     def golden(self, sums: Codes, parameters: Mapping[str, Codes]) -> Codes:
         wide, narrow = self.accumulator, self.output
         scale, bias = (wide.decode(parameters[name]) for name in ("scale", "bias"))
-        total, *of_activations = (wide.decode(part) for part in self._parts(sums))
+        total, *others = (
+            wide.decode(part) * factor for part, factor in zip(self._parts(sums), self.factors, strict=True)
+        )
         with np.errstate(invalid="ignore"):
-            for number in of_activations:
-                total = rounded_sum(total, number * self.offset, wide)
-            exact = rounded_sum(rounded_sum(bias, total * scale, wide), np.float64(0), narrow)
+            for other in others:
+                total = rounded_sum(total, other, wide)
+            exact = rounded_sum(np.zeros(1), rounded_sum(bias, total * scale, wide), narrow)
             low, high = (narrow.decode(parameters[name]) for name in ("low", "high"))
             clamped = np.where(exact < low, low, np.where(exact > high, high, exact))
         return np.asarray(narrow.encode(np.where(np.isnan(clamped), np.nan, clamped)))

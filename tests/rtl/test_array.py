@@ -125,7 +125,7 @@ def first_rows(operand: Codes | Encoded, rows: int) -> Codes | Encoded:
 
 
 def quantized(x: NDArray[np.float64], axis: int | None = None) -> tuple[Codes, NDArray[np.float64]]:
-    """``x`` in int8 with the largest magnitude, of all or along ``axis``, at 127: codes, and what one of them counts."""
+    """``x`` in int8, the largest magnitude, of all or along ``axis``, at 127: codes, and what 1 counts."""
     step = abs(x).max(axis=axis, keepdims=axis is not None) / 127
     return Format.parse("int8").encode(x / step), step
 
@@ -160,7 +160,9 @@ def convolution(array: SystolicArray) -> Case:
     return made
 
 
-CASES = {name: random_cases(array, np.random.default_rng(number)) for number, (name, array) in enumerate(ARRAYS.items())}
+CASES = {
+    name: random_cases(array, np.random.default_rng(number)) for number, (name, array) in enumerate(ARRAYS.items())
+}
 LAYERS = {"q_proj": q_proj, "convolution": convolution}
 CASES["int8 os"] += [layer(ARRAYS["int8 os"]) for layer in LAYERS.values()]
 
