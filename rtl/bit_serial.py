@@ -31,7 +31,7 @@ class BitSerialCore(Core):
         enable, term, clear = delayed(m, "cut", (self.enable, term, self.clear), self.pe.stages - 1)
         shape = Shape.cast(term.shape())
         m.submodules.adder = adder = FixedAdder(width=self.pe.accumulator_bits, term=shape, saturate=False)
-        m.d.comb += [adder.term.eq(term), adder.addend.eq(Mux(clear, 0, self.accumulator))]
+        m.d.comb += [adder.term.eq(term), adder.addend.eq(Mux(clear, self.start("accumulator"), self.accumulator))]
         with m.If(enable):
             m.d.sync += self.accumulator.eq(adder.sum)
         return m

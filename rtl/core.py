@@ -36,21 +36,32 @@ class Core(wiring.Component):
     clock edges after the last cycle of the tile, until as many edges after the first cycle of the next one. Without
     ``enable``, the other inputs do not matter. Reset is synchronous: it clears the sums and drops what is on its way.
 
+    A ``chained`` core starts new sums from codes at its inputs rather than from zero. They have to be there from
+    ``pe.latency_cycles - 1`` cycles after the first cycle of the tile to as many after the last.
+
     Ports
     -----
     one for each of pe.ports : In
     enable : In(1)
     clear : In(1)
+    one for each of pe.outputs, with ``_in`` behind its name : In
+        If ``chained``.
     one for each of pe.outputs : Out
     """
 
-    def __init__(self, pe: PE) -> None:
+    def __init__(self, pe: PE, chained: bool = False) -> None:
         format = pe.accumulator.format
         if format is not None and format.rounding != "nearest_even":
             raise InputError(f"accumulator {format} rounds {format.rounding}; hardware rounds nearest_even")
         self.pe = pe
-        inputs = {name: In(bits) for name, bits in {**pe.ports, "enable": 1, "clear": 1}.items()}
+        self.chained = chained
+        starts = {f"{name}_in": bits for name, bits in pe.outputs.items() if chained}
+        inputs = {name: In(bits) for name, bits in {**pe.ports, "enable": 1, "clear": 1, **starts}.items()}
         super().__init__({**inputs, **{name: Out(bits) for name, bits in pe.outputs.items()}})
+
+    def start(self, output: str) -> Value:
+        """What new sums at ``output`` start from."""
+        return getattr(self, f"{output}_in") if self.chained else Const(0, self.pe.outputs[output])
 
     def position(self, m: Module) -> tuple[Value, Value]:
         """Whether this is the first cycle of a tile, and whether it is the last."""
@@ -78,9 +89,9 @@ def delayed(m: Module, name: str, values: Sequence[Any], cycles: int) -> Sequenc
     return values
 
 
-def build(pe: PE) -> Core:
+def build(pe: PE, chained: bool = False) -> Core:
     """The bare core of ``pe``, an Amaranth component; InputError for families and formats without one."""
     if pe.family not in FAMILIES:
         raise unknown("PE family with RTL", pe.family, FAMILIES)
     core: type[Core] = getattr(import_module(f"hwexplore.rtl.{pe.family}"), FAMILIES[pe.family])
-    return core(pe)
+    return core(pe, chained)

@@ -41,7 +41,7 @@ class DotCore(Core):
             sums = [self._scaled(m, part, sum, scales) for part, sum in enumerate(sums)]
         enable, clear, *sums = delayed(m, "term", (enable & last, clear, *sums), min(pe.stages - 1, 1))
 
-        total: Value = Mux(clear, 0, self.accumulator)
+        total: Value = Mux(clear, self.start("accumulator"), self.accumulator)
         for part, sum in enumerate(sums):
             m.submodules[f"adder_{part}"] = adder = self._adder(sum)
             m.d.comb += [adder.addend.eq(total), adder.term.eq(sum if pe.accumulator.format is not None else sum.value)]

@@ -46,11 +46,11 @@ class LutCore(Core):
                 index = row * pe.n + column
                 planes = [weight.word_select(column * pe.bits + plane, pe.k) for plane in range(pe.bits)]
                 terms = self._terms(m, f"sum_{index}", held, planes, taken_place)
-                self._accumulate(m, f"sum_{index}", self.accumulator, index, (enable, clear, *terms))
+                self._accumulate(m, f"sum_{index}", "accumulator", index, (enable, clear, *terms))
             if pe.offset is not None:
                 all_positive = [Const(-1, pe.k)]
                 terms = self._terms(m, f"activation_sum_{row}", held, all_positive, Const(0, 1))
-                self._accumulate(m, f"activation_sum_{row}", self.activation_sum, row, (first, clear, *terms))
+                self._accumulate(m, f"activation_sum_{row}", "activation_sum", row, (first, clear, *terms))
         return m
 
     def _place(self, m: Module) -> Value:
@@ -75,12 +75,14 @@ class LutCore(Core):
             terms.append(lookup.term)
         return [reduce(_with_carries, terms)] if is_fixed else terms
 
-    def _accumulate(self, m: Module, name: str, accumulators: Value, index: int, taken: Sequence[Value]) -> None:
+    def _accumulate(self, m: Module, name: str, output: str, index: int, taken: Sequence[Value]) -> None:
         """Add to the accumulator of this ``index``; ``taken`` are enable, clear, and the terms."""
         pe = self.pe
         enable, clear, *terms = delayed(m, name, taken, pe.lookup_stages)
-        accumulator = accumulators.word_select(index, pe.accumulator_bits)
-        total = Mux(clear, 0, accumulator)
+        start, accumulator = (
+            codes.word_select(index, pe.accumulator_bits) for codes in (self.start(output), getattr(self, output))
+        )
+        total = Mux(clear, start, accumulator)
         for plane, term in enumerate(terms):
             m.submodules[f"{name}_adder_{plane}"] = adder = self._adder(term)
             m.d.comb += adder.term.eq(term)

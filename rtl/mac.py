@@ -35,7 +35,7 @@ class MacCore(Core):
         enable, product, clear = delayed(m, "cut", (self.enable, multiplier.product, self.clear), cuts)
         m.d.comb += [
             adder.term.eq(product),
-            adder.addend.eq(Mux(clear, 0, self.accumulator)),
+            adder.addend.eq(Mux(clear, self.start("accumulator"), self.accumulator)),
         ]
         with m.If(enable):
             m.d.sync += self.accumulator.eq(adder.sum)

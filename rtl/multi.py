@@ -55,7 +55,7 @@ class MultiCore(Core):
         m.submodules.adder = adder = FixedAdder(
             width=pe.accumulator_bits, term=total.shape(), saturate=pe.accumulator.kind == "saturate"
         )
-        m.d.comb += [adder.term.eq(term), adder.addend.eq(Mux(clear, 0, self.accumulator))]
+        m.d.comb += [adder.term.eq(term), adder.addend.eq(Mux(clear, self.start("accumulator"), self.accumulator))]
         with m.If(enable):
             m.d.sync += self.accumulator.eq(adder.sum)
         return m

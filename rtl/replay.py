@@ -108,6 +108,7 @@ def play(
         testbench=Path(__file__).with_name("testbench.py"),
         folder=folder,
         waves=waves,
+        seen=("clk", "done"),
     )
 
 

@@ -70,7 +70,7 @@ class ShiftAddCore(Core):
         m.submodules.adder = adder = FloatingAdder(
             format=pe.accumulator.format, term=multiplier.product.shape(), exponent=exponent
         )
-        m.d.comb += [adder.term.eq(scaled), adder.addend.eq(Mux(clear, 0, self.accumulator))]
+        m.d.comb += [adder.term.eq(scaled), adder.addend.eq(Mux(clear, self.start("accumulator"), self.accumulator))]
         with m.If(complete):
             m.d.sync += self.accumulator.eq(adder.sum)
         return m

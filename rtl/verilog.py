@@ -23,7 +23,7 @@ __all__ = ["convert", "module_name", "pe_verilog", "yosys"]
 PASSES = ("proc -norom", "flatten -noscopeinfo", "opt_clean -purge", "opt", "opt_clean -purge", "memory_collect")
 
 
-def module_name(pe: PE) -> str:
+def module_name(pe: object) -> str:
     """The name of the Verilog module of ``pe``, such as ``mac_int8_int8_acc_int32``."""
     return re.sub(r"\W+", "_", str(pe)).strip("_")
 

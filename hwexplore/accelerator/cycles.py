@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hwexplore.accelerator.feed import Feed
 from hwexplore.errors import InputError, unknown
+from hwexplore.pe.base import Tile
 
 __all__ = ["DATAFLOWS", "Folds", "by_dataflow", "cycles"]
 
@@ -24,13 +26,23 @@ def cycles(
     cols: ArrayLike,
     dataflow: str = "os",
     compat: str | None = None,
+    tile: Tile = Tile(),  # noqa: B008
+    latency: ArrayLike = 1,
+    feed: Feed | None = None,
 ) -> NDArray[np.float64]:
-    """Cycles of an [m, k] x [k, n] product on ``rows`` x ``cols`` PEs; all dimensions broadcast.
+    """Cycles of an [m, k] x [k, n] product on ``rows`` x ``cols`` PEs; everything broadcasts.
 
     Output-stationary maps m tokens on rows and n outputs on columns, weight-stationary k on rows and n on columns,
     input-stationary k on rows and m on columns. Each fold of the product onto the array fills (or drains) the
     stationary operand through the rows, then streams the third dimension through a skewed array:
     ``2 rows + cols + streamed - 2``. Folds do not overlap; a ragged fold takes as long as a whole one.
+
+    PEs with a ``tile`` take whole tiles of the product, each for ``tile.cycles`` cycles; rows of a weight-stationary
+    array, which hand sums down, work as many cycles apart. ``latency`` is that of the PE.
+
+    Without a ``feed``, operands are always there. With one, the product is cut into steps; a step works while the
+    operands of the next one come in, and the longer of the two counts:
+    ``load of the first step + sum of max(step, load of the next step) + last step + pipeline``.
 
     ``compat="scalesim"`` gives the count of SCALE-Sim 3, which starts at zero and omits the output drain of os.
     """
@@ -44,7 +56,13 @@ def cycles(
         if array.dtype.kind not in "uif" or not np.all((array > 0) & np.isfinite(array)):
             raise InputError(f"{name} = {size!r} must be a positive number")
     m, n, k, rows, cols = (np.asarray(size, float) for size in sizes.values())
-    fold = Folds.of(m, n, k, rows, cols, DATAFLOWS.index(dataflow))
+    beat, latency = np.asarray(tile.cycles, float), np.asarray(latency, float)
+    m, n, k = np.ceil(m / tile.m), np.ceil(n / tile.n), np.ceil(k / tile.k)
+    if feed is not None:
+        if dataflow == "is":
+            m, n, feed = n, m, replace(feed, activations=feed.weights, weights=feed.activations)
+        return feed.cycles(m, n, k, rows, cols, beat, latency, "os" if dataflow == "os" else "ws")
+    fold = Folds.of(m, n, k, rows, cols, DATAFLOWS.index(dataflow), beat, beat, latency)
     if compat:
         return np.asarray(fold.count * (fold.cycles - (rows if dataflow == "os" else 0)) - 1)
     return np.asarray(fold.count * fold.cycles)
@@ -68,14 +86,19 @@ class Folds:
         cols: Array,
         dataflow: int | NDArray[np.intp],
         beat: float | Array = 1.0,
+        apart: float | Array = 1.0,
+        latency: float | Array = 1.0,
     ) -> Folds:
         """The folds for each of ``dataflow``, indices into ``DATAFLOWS``; everything broadcasts.
 
-        ``m``, ``n`` and ``k`` count tiles of a PE, each of which keeps it busy for ``beat`` cycles.
+        ``m``, ``n`` and ``k`` count tiles of a PE, each of which keeps it busy for ``beat`` cycles and is in its sum
+        ``latency`` clock edges later. Rows that hand sums down work ``apart`` cycles after one another: as many as a
+        tile keeps them busy for, and they take as many for each row of operands that they are to hold.
         """
         on_rows = np.ceil(by_dataflow(dataflow, m, k, k) / rows)
         on_cols = np.ceil(by_dataflow(dataflow, n, n, m) / cols)
-        return cls(on_rows, on_cols, 2 * rows + cols - 2 + beat * by_dataflow(dataflow, k, m, n))
+        further = by_dataflow(dataflow, 0, 1, 1) * (apart - 1) * (2 * rows - 1) + latency - 1
+        return cls(on_rows, on_cols, 2 * rows + cols - 2 + further + beat * by_dataflow(dataflow, k, m, n))
 
     @property
     def count(self) -> Array:
