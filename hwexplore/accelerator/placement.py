@@ -46,7 +46,7 @@ class Placed:
 
     def folds(self, rows: Array, cols: Array, dataflow: NDArray[np.intp]) -> Folds:
         """How the products are folded onto arrays [design, 1] of so many PEs under ``dataflow``, by index."""
-        return Folds.of(self.m, self.n, self.k, rows, cols, dataflow, self.beat)
+        return Folds.of(self.m, self.n, self.k, rows, cols, dataflow, self.beat, self.beat, self.latency)
 
 
 @dataclass(frozen=True)

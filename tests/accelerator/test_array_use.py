@@ -24,7 +24,7 @@ def test_shares_of_a_short_product(space_of: Any, nangate45: Technology) -> None
     q, sv, norm = (at[name] for name in ("q_proj", "sv_matmul", "attn_norm"))
     assert use["lanes"][0, q] == 1
     assert use["edges"][0, q] == 1 / 16
-    assert use["fill and drain"][0, q] == pytest.approx(256 / (256 + 2 * 16 + 64 - 2))
+    assert use["fill and drain"][0, q] == pytest.approx(256 / (256 + 2 * 16 + 64 - 2 + 2))
     assert use["lanes"][0, sv] == pytest.approx(100 / 112)
     assert all(share[0, norm] == 1 for share in use.values())
 

@@ -234,7 +234,9 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
                 m, n, k = (ceil(size / step) for size, step in ((op.m, tile.m), (op.n, tile.n), (op.k, unit.tile.k)))
                 on_rows, on_cols, streamed = {"os": (m, n, k), "ws": (k, n, m), "is": (k, m, n)}[dataflow]
                 down, across = ceil(on_rows / rows), ceil(on_cols / cols)
-                array_cycles = op.batch * down * across * (2 * rows + cols - 2 + tile.cycles * streamed)
+                skew = 0 if dataflow == "os" else (tile.cycles - 1) * (2 * rows - 1)
+                fold_cycles = 2 * rows + cols - 2 + skew + unit.latency_cycles - 1 + tile.cycles * streamed
+                array_cycles = op.batch * down * across * fold_cycles
                 times_a, times_b = {"os": (across, down), "ws": (across, 1), "is": (1, across)}[dataflow]
                 vector += op.batch * op.m * op.n * max(scale_ops(operand_a, op.k), scale_ops(operand_b, op.k))
                 for (operand, number), times in zip(elements, (times_a, times_b), strict=True):
