@@ -95,6 +95,20 @@ class Mapper:
         solved = best_tiling(self._products(index))
         return Tiling(**{field.name: getattr(solved, field.name)[..., self._column] for field in fields(Tiling)})
 
+    def moved(self, index: Index) -> dict[str, Array]:
+        """DRAM bytes [design, operator] of one such operator by what they belong to; their sum is the traffic.
+
+        "weights" are the KV cache in attention, "outputs" those of any operator.
+        """
+        ops, policy, tiling = self._arguments[0], index["policy"], self.tiling(index)
+        again = self._products(index)
+        return {
+            "activations": ops.a_bytes[policy] + again.a_bytes[..., self._column] * (tiling.a_passes - 1),
+            "weights": ops.b_bytes[policy] + again.b_bytes[..., self._column] * (tiling.b_passes - 1),
+            "outputs": ops.c_bytes[policy],
+            "partial sums": 2 * again.sum_bytes[..., self._column] * (tiling.sum_passes - 1),
+        }
+
     def shortage(self, index: Index, names: Sequence[str]) -> str:
         """Which operator of one design needs the largest buffer for its smallest tiles, and how large, in words.
 

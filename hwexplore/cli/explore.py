@@ -87,9 +87,9 @@ def explore(
             operands=operands,
         )
         if file is not None:
-            file.close(_metadata(front, workload, dims, expert_skew))
+            file.close(_metadata(front, workload, dims))
     if json:
-        print_json({**_metadata(front, workload, dims, expert_skew), "designs": front.to_frame().to_dict("records")})
+        print_json({**_metadata(front, workload, dims), "designs": front.to_frame().to_dict("records")})
     else:
         print_front(front)
     for path in out if len(front) else []:
@@ -117,7 +117,7 @@ def _sorted_outputs(out: list[Path]) -> tuple[list[Path], list[Path]]:
     return pages, tables
 
 
-def _metadata(front: Front, workload: str, dims: dict[str, int], expert_skew: float) -> dict[str, object]:
+def _metadata(front: Front, workload: str, dims: dict[str, int]) -> dict[str, object]:
     problem = front.problem
     return {
         "space": problem.space.to_toml(),
@@ -127,7 +127,7 @@ def _metadata(front: Front, workload: str, dims: dict[str, int], expert_skew: fl
         "context": problem.workload.context,
         "dims": dims,
         "fuse": list(problem.workload.fused),
-        "expert_skew": expert_skew,
+        "expert_skew": problem.workload.expert_skew,
         "technology": problem.technology.name,
         "fidelity": problem.fidelity,
         "operands": problem.operands,

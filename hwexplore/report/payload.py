@@ -113,16 +113,18 @@ def _head(front: Front) -> dict[str, Any]:
 def _explain(front: Front) -> list[str]:
     """The command that prints one design, before and after the design's number."""
     problem, workload = front.problem, front.problem.workload
-    options = {
-        "workload": workload.name,
-        "phase": workload.phase,
-        "batch": workload.batch,
-        "context": workload.context,
-        "technology": problem.technology.name,
-    }
+    options = [
+        ("workload", workload.name),
+        ("phase", workload.phase),
+        ("batch", workload.batch),
+        ("context", workload.context),
+        *(("fuse", name) for name in workload.fused),
+        *([("expert-skew", workload.expert_skew)] if workload.expert_skew else []),
+        ("technology", problem.technology.name),
+    ]
     if problem.space.to_toml() != Space.default().to_toml():
-        options["space"] = "space.toml"
-    return ["hwexplore explain", " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options.items())]
+        options.append(("space", "space.toml"))
+    return ["hwexplore explain", " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options)]
 
 
 def _columns(front: Front) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -85,7 +86,7 @@ def load(
         context=context,
         per_layer=per_layer,
     )
-    return fuse_operators(workload, fuse)
+    return fuse_operators(replace(workload, expert_skew=expert_skew), fuse)
 
 
 def _entry(name_or_path: str | Path) -> tuple[str, str, Mapping[str, Any]]:

@@ -30,7 +30,8 @@ class Workload:
     `parameters` are all those of the network; `active_parameters` leave out the experts that a token does not visit.
     `cache_elements` are those of the KV cache that memory holds. `output_tokens` are the expected tokens that a
     scenario is worth, if they are not those that `phase` tells. `policy` is the one that a quantized graph brings
-    along, `unmodelled` what its operators leave out, `fused` what `fusion.fuse` left on chip.
+    along, `unmodelled` what its operators leave out, `fused` what `fusion.fuse` left on chip, `expert_skew` how unlike
+    the experts are (see `catalog.load`).
     """
 
     name: str
@@ -45,14 +46,16 @@ class Workload:
     policy: Policy | None = None
     unmodelled: tuple[Unmodelled, ...] = ()
     fused: tuple[str, ...] = ()
+    expert_skew: float = 0
 
     @property
     def setting(self) -> str:
         """Name, phase, batch and context in words."""
         if self.phase == "inference":
             return f"{self.name} inference, batch {self.batch}"
+        text = f"{self.name} {self.phase}, batch {self.batch}, context {self.context}"
         fused = f", fused {' and '.join(self.fused)}" if self.fused else ""
-        return f"{self.name} {self.phase}, batch {self.batch}, context {self.context}{fused}"
+        return text + fused + (f", expert skew {self.expert_skew:g}" if self.expert_skew else "")
 
     @property
     def tokens(self) -> float:

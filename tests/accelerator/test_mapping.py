@@ -170,6 +170,22 @@ def test_what_is_no_product_moves_once(problem: Problem) -> None:
     assert set(problem.model.mapper.tiling(index).stays.ravel()) <= set(range(len(STAYS)))
 
 
+@pytest.mark.parametrize("fused", [(), ("attention", "elementwise")])
+def test_terms_sum_to_the_traffic(fused: tuple[str, ...], nangate45: Technology) -> None:
+    workload = workloads.load("llama-2-7b", phase="prefill", context=3000, fuse=fused)
+    problem = Problem(Space(**{**VALUES, "dataflow": ["os", "ws"], "sram_kib": [32, 64]}), workload, nangate45)
+    index = problem.space.indices(np.arange(0, problem.space.size, 211))
+    moved, breakdown = problem.model.mapper.moved(index), problem.model.breakdown(index)
+    assert list(moved) == ["activations", "weights", "outputs", "partial sums"]
+    fits = np.isfinite(breakdown.traffic_bytes)
+    total = np.broadcast_to(np.asarray(sum(moved.values())), fits.shape)
+    np.testing.assert_allclose(total[fits], breakdown.traffic_bytes[fits], rtol=1e-12)
+    assert np.isinf(total[~fits]).all()
+    compulsory = problem.model.operators.a_bytes[index["policy"]]
+    assert np.all(moved["activations"] >= compulsory)
+    assert np.any(moved["activations"][fits] > compulsory[fits])
+
+
 def test_shortage_says_what_and_how_much(nangate45: Technology) -> None:
     model, index = one(product(512, 512, 512), nangate45, rows=64, cols=64, sram_kib=32)
     text = model.mapper.shortage(index, [operator.name for operator in model.workload.operators])

@@ -11,6 +11,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 import hwexplore as hx
+from hwexplore import workloads
 from hwexplore.errors import InputError
 from hwexplore.report import payload as payload_module
 from hwexplore.report import write_report
@@ -104,6 +105,14 @@ def test_command_for_the_default_space(front: Front) -> None:
     problem.__dict__["error"] = np.zeros(tuple(len(space.choices.values[name]) for name in ("policy", "pe")))
     head = payload(Front(problem, front.objectives, (), front.ids[:0], 0, 0, 0.0))["head"]
     assert head["explain"][1].endswith("--technology nangate45")
+
+
+def test_command_for_fused_operators_and_unlike_experts(front: Front) -> None:
+    workload = workloads.load("mixtral-8x7b", fuse=["attention", "elementwise"], expert_skew=0.5)
+    problem = replace(front.problem, workload=workload)
+    problem.__dict__["error"] = front.problem.error
+    head = payload(Front(problem, front.objectives, (), front.ids[:0], 0, 0, 0.0))["head"]
+    assert "--context 2048 --fuse attention --fuse elementwise --expert-skew 0.5 --tech" in head["explain"][1]
 
 
 def test_400_designs_stay_below_3_mb(page: str) -> None:

@@ -211,6 +211,7 @@ def test_popular_experts_by_exponent() -> None:
     even, uneven = load("mixtral-8x7b", batch=4), load("mixtral-8x7b", batch=4, expert_skew=1)
     assert load("mixtral-8x7b", batch=4, expert_skew=0) == even
     assert uneven.parameters == even.parameters
+    assert (uneven.expert_skew, uneven.setting) == (1, f"{even.setting}, expert skew 1")
     assert uneven.weight_elements < even.weight_elements
     assert sum(row.count * row.macs for row in uneven.operators) == pytest.approx(
         sum(row.count * row.macs for row in even.operators)
