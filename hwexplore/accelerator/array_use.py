@@ -28,6 +28,6 @@ def array_use(model: Model, index: Index) -> dict[str, NDArray[np.float64]]:
     shares = {
         "lanes": placed.work_cycles / (ops.batch * tiles * placed.beat),
         "edges": tiles / streamed / (folds.count * rows * cols),
-        "fill and drain": placed.beat * streamed / folds.cycles,
+        "fill and drain": folds.streaming / (model.mapper.mapped(index).setups * folds.setup + folds.streaming),
     }
     return {cause: np.where(placed.on_array, share, 1.0) for cause, share in shares.items()}

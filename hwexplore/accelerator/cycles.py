@@ -70,11 +70,15 @@ def cycles(
 
 @dataclass(frozen=True)
 class Folds:
-    """How a product is folded onto the array: tiles along rows, tiles along columns, cycles of each fold."""
+    """How a product is folded onto the array: tiles along rows, tiles along columns.
+
+    A fold takes ``setup`` cycles to fill and drain the array, and ``streaming`` ones in which operands stream.
+    """
 
     on_rows: Array
     on_cols: Array
-    cycles: Array
+    setup: Array
+    streaming: Array
 
     @classmethod
     def of(
@@ -97,13 +101,26 @@ class Folds:
         """
         on_rows = np.ceil(by_dataflow(dataflow, m, k, k) / rows)
         on_cols = np.ceil(by_dataflow(dataflow, n, n, m) / cols)
-        further = by_dataflow(dataflow, 0, 1, 1) * (apart - 1) * (2 * rows - 1) + latency - 1
-        return cls(on_rows, on_cols, 2 * rows + cols - 2 + further + beat * by_dataflow(dataflow, k, m, n))
+        setup = setup_cycles(rows, cols, dataflow, apart, latency)
+        return cls(on_rows, on_cols, setup, beat * by_dataflow(dataflow, k, m, n))
 
     @property
     def count(self) -> Array:
         """Folds of the whole product."""
         return self.on_rows * self.on_cols
+
+    @property
+    def cycles(self) -> Array:
+        """Of one fold, all of which streams at once."""
+        return self.setup + self.streaming
+
+
+def setup_cycles(
+    rows: Array, cols: Array, dataflow: int | NDArray[np.intp], apart: float | Array, latency: float | Array
+) -> Array:
+    """Cycles that a fold takes besides those in which operands stream; arguments as for `Folds.of`."""
+    chained = by_dataflow(dataflow, 0, 1, 1) * (apart - 1) * (2 * rows - 1)
+    return 2 * rows + cols - 2 + chained + latency - 1
 
 
 def by_dataflow(dataflow: int | NDArray[np.intp], os: ArrayLike, ws: ArrayLike, input_stationary: ArrayLike) -> Array:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.accelerator.cycles import DATAFLOWS, by_dataflow
+from hwexplore.accelerator.cycles import DATAFLOWS, by_dataflow, setup_cycles
 from hwexplore.accelerator.designs import Choices
 from hwexplore.accelerator.placement import Placement
 from hwexplore.accelerator.tables import OperatorTable
-from hwexplore.accelerator.tiling import Products, Tiling, best_tiling
+from hwexplore.accelerator.tiling import STAYS, Products, Tiling, best_tiling
 
-__all__ = ["Mapper"]
+__all__ = ["Mapped", "Mapper"]
 
 Array = NDArray[np.float64]
 Keys = NDArray[np.int64]
@@ -23,14 +23,33 @@ Index = Mapping[str, NDArray[np.intp]]
 
 KEPT_BYTES = 2**24
 """Most memory for solutions that later calls may need again."""
+STATIONARY = ("outputs", "weights", "activations")
+"""What stays in the array, for each of ``DATAFLOWS``."""
+STREAMED = 16
+"""Cycles that operands are to stream for each one that the array fills or drains. On the default space, the latency is
+then within 1.3 times that of the best tiling at each bandwidth, and within 1.05 times for 99 % of the designs."""
 HARDWARE = ("rows", "cols", "dataflow", "vector_lanes", "sram_kib")
 """The parameters besides PE and policy that decide a tiling."""
+
+
+class Mapped(NamedTuple):
+    """What mappings decide, arrays [..., operator].
+
+    ``again_bytes`` are the DRAM bytes that operands and partial sums move beyond A and B once, infinite where no tile
+    fits. ``setups`` is how often each fold of the array is set up: once for every tile of the dimension that streams,
+    unless a tile is a single fold, whose stationary operand stays where it is.
+    """
+
+    again_bytes: Array
+    setups: Array
 
 
 class Mapper:
     """The best tiling of a workload's products into half of each design's buffer; the other half takes the next tiles.
 
-    Tiles are multiples of what the array takes at once under its dataflow, or of the lanes of the vector unit. Products
+    Tiles are multiples of what the array takes at once under its dataflow, or of the lanes of the vector unit; in the
+    dimension that streams, of so much that the array works for `STREAMED` times as long as it takes to fill and drain,
+    or of as much as the buffer has room for. Products
     and designs that agree in dimensions, operand widths, array, buffer and dataflow share one solution. Solutions are
     kept for later calls, in ``KEPT_BYTES`` at most; when that is full, and in pickled copies, they are forgotten and
     found again. An operator that is no product counts as one of a single element that moves nothing; activations that
@@ -52,6 +71,7 @@ class Mapper:
             "outputs": np.where(ops.is_gemm, ops.batch * ops.m * ops.n, 0),
             "on_array": placement.on_array,
             "tile": placement.tile,
+            "timing": placement.timing,
         }
         every = np.vstack([values.reshape(-1, ops.m.size) for values in operators.values()])
         _, first, column = np.unique(every, axis=1, return_index=True, return_inverse=True)
@@ -67,6 +87,7 @@ class Mapper:
                 *by_policy,
                 self._operators["on_array"][policy, pe],
                 *self._operators["tile"][:, policy, pe],
+                *self._operators["timing"][:, policy, pe],
                 self._accumulator_bytes[pe, None],
             ]
         )
@@ -81,14 +102,16 @@ class Mapper:
     def __reduce__(self) -> tuple[Any, ...]:
         return Mapper, self._arguments
 
-    def again_bytes(self, index: Index) -> Array:
-        """DRAM bytes that operands and partial sums move beyond A and B once, [design, operator] of one such operator.
+    def mapped(self, index: Index) -> Mapped:
+        """The mappings, [design, operator] of one such operator.
 
-        Infinite where no tile fits. The indices may broadcast; the result does where no mapping depends on them.
+        The indices may broadcast; the result does where no mapping depends on them.
         """
         keys = self._keys(index)
         distinct, inverse = np.unique(keys, return_inverse=True)
-        return self._solutions(distinct)[inverse.reshape(-1, 1), self._column].reshape(*keys.shape, self._column.size)
+        solutions = self._solutions(distinct)
+        shape = *keys.shape, self._column.size
+        return Mapped(*(solutions[inverse.reshape(-1, 1), part, self._column].reshape(shape) for part in range(2)))
 
     def tiling(self, index: Index) -> Tiling:
         """The tilings, [design, operator] of one such operator."""
@@ -139,31 +162,44 @@ class Mapper:
     @property
     def _nothing(self) -> tuple[Keys, Array]:
         """No solutions: a key that no design has."""
-        return np.array([-1]), np.zeros((1, self._operators["m"].size))
+        return np.array([-1]), np.zeros((1, 2, self._operators["m"].size))
 
     def _solutions(self, keys: Keys) -> Array:
-        """``again_bytes`` [key, distinct operator] of ascending keys."""
+        """The fields of `Mapped` [key, field, distinct operator] of ascending keys."""
         known, values = self._kept
         place = np.searchsorted(known, keys, side="right") - 1
         old = known[place] == keys
-        solutions = np.empty((keys.size, values.shape[1]))
+        solutions = np.empty((keys.size, *values.shape[1:]))
         solutions[old] = values[place[old]]
         new = keys[~old]
         if new.size:
             pair, *hardware = np.unravel_index(new, self._shape)
             index = {"policy": self._policy[pair], "pe": self._pe[pair], **dict(zip(HARDWARE, hardware, strict=True))}
-            solutions[~old] = best_tiling(self._products(index)).again_bytes
+            solutions[~old] = np.stack(self._solved(index), axis=1)
             self._keep(new, solutions[~old])
         return solutions
 
     def _keep(self, keys: Keys, values: Array) -> None:
-        most = KEPT_BYTES // (8 * (values.shape[1] + 1))
+        most = KEPT_BYTES // (8 * (values[0].size + 1))
         known, solved = self._kept
         if known.size + keys.size > most:
             (known, solved), keys, values = self._nothing, keys[:most], values[:most]
         keys = np.concatenate([known, keys])
         order = np.argsort(keys, kind="stable")
         self._kept = keys[order], np.concatenate([solved, values])[order]
+
+    def _solved(self, index: Index) -> Mapped:
+        """The distinct products [..., product] on designs of indices [...], mapped."""
+        products = self._products(index)
+        tiling, dataflow = best_tiling(products), self._dataflow[index["dataflow"]][..., None]
+        with np.errstate(divide="ignore"):
+            tiles = {side: np.ceil(getattr(products, side) / getattr(tiling, f"tile_{side}")) for side in "mnk"}
+        m, n, k = (getattr(tiling, f"tile_{side}") <= getattr(products, f"unit_{side}") for side in "mnk")
+        stays = tiling.stays == by_dataflow(dataflow, *map(STAYS.index, STATIONARY))
+        one_fold = stays & (by_dataflow(dataflow, m & n, n & k, m & k) > 0)
+        on_array = self._operators["on_array"][index["policy"], index["pe"]]
+        streams = by_dataflow(dataflow, tiles["k"], tiles["m"], tiles["n"])
+        return Mapped(tiling.again_bytes, np.where(on_array & ~one_fold, streams, 1.0))
 
     def _products(self, index: Index) -> Products:
         """The distinct products [..., product] on designs of indices [...]."""
@@ -173,7 +209,7 @@ class Mapper:
         sum_width = self._accumulator_bytes[pe][..., None]
         dataflow = self._dataflow[index["dataflow"]][..., None]
         on_array = self._operators["on_array"][policy, pe]
-        return Products(
+        smallest = Products(
             **{name: self._operators[name] for name in ("m", "n", "k")},
             unit_m=np.where(on_array, tile_m * by_dataflow(dataflow, rows, 1, cols), 1),
             unit_n=np.where(on_array, tile_n * by_dataflow(dataflow, cols, cols, 1), lanes),
@@ -183,3 +219,22 @@ class Mapper:
             sum_width=sum_width,
             space=sram_kib * 512,
         )
+        beat, latency = self._operators["timing"][:, policy, pe]
+        enough = np.ceil(STREAMED * setup_cycles(rows, cols, dataflow, beat, latency) / beat)
+        steps = np.clip(_fitting_steps(smallest, dataflow), 1, np.where(on_array, enough, 1))
+        return replace(
+            smallest,
+            unit_m=smallest.unit_m * by_dataflow(dataflow, 1, steps, 1),
+            unit_n=smallest.unit_n * by_dataflow(dataflow, 1, 1, steps),
+            unit_k=smallest.unit_k * by_dataflow(dataflow, steps, 1, 1),
+        )
+
+
+def _fitting_steps(products: Products, dataflow: NDArray[np.intp]) -> Array:
+    """How many units of the dimension that streams fit beside the smallest tile of what stays in the array."""
+    m, n, k = products.smallest
+    a, b, sums = products.a_width, products.b_width, products.sum_width
+    held = by_dataflow(dataflow, m * n * sums, k * n * b, m * k * a)
+    a_step, b_step, c_step = k * m * a, k * n * b, m * n * sums
+    each = by_dataflow(dataflow, a_step + b_step, a_step + c_step, b_step + c_step)
+    return np.floor((products.space - held) / each)

@@ -227,8 +227,9 @@ class Model:
         a_bits, b_bits = ops.a_bits[policy], ops.b_bits[policy]
 
         folds = placed.folds(rows, cols, dataflow)
-        busy = np.where(on_array, ops.batch * folds.count * folds.cycles, 0)
-        traffic = (ops.a_bytes + ops.b_bytes + ops.c_bytes)[policy] + self.mapper.again_bytes(index)
+        again_bytes, setups = self.mapper.mapped(index)
+        busy = np.where(on_array, ops.batch * folds.count * (setups * folds.setup + folds.streaming), 0)
+        traffic = (ops.a_bytes + ops.b_bytes + ops.c_bytes)[policy] + again_bytes
 
         a_folds = by_dataflow(dataflow, folds.on_cols, folds.on_cols, 1)
         b_folds = by_dataflow(dataflow, folds.on_rows, 1, folds.on_cols)
@@ -240,7 +241,7 @@ class Model:
             8 * (ops.a_bytes[policy] + ops.b_bytes[policy]),
         )
         sums = np.where(on_array, ops.batch * ops.m * ops.n, 0) * accumulator
-        passes = by_dataflow(dataflow, 1, folds.on_rows, folds.on_rows)
+        passes = by_dataflow(dataflow, setups, folds.on_rows, folds.on_rows)
         waiting = ops.waiting_bits[policy]
         read_bits = operand_bits + sums * (passes - 1) + waiting
         written_bits = sums * passes + waiting + 8 * traffic

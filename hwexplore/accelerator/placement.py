@@ -83,12 +83,17 @@ class Placement:
     @property
     def tile(self) -> Array:
         """Sides m, n and k of a PE's tile [side, policy, pe, operator]."""
-        return self.figures[4:7]
+        return self.figures[[FIGURES.index(f"tile_{side}") for side in "mnk"]]
+
+    @property
+    def timing(self) -> Array:
+        """Cycles of a PE's tile and its latency [2, policy, pe, operator]."""
+        return self.figures[[FIGURES.index("beat"), FIGURES.index("latency")]]
 
     @property
     def work_cycles(self) -> Array:
         """By [policy, pe, operator], 0 for what does not run on the array."""
-        return np.where(self.on_array, self.figures[-1], 0)
+        return np.where(self.on_array, self.figures[FIGURES.index("work_cycles")], 0)
 
     def at(self, policy: NDArray[np.intp], pe: NDArray[np.intp]) -> Placed:
         """Of designs with these indices."""

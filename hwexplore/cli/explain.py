@@ -127,6 +127,7 @@ def _print_operators(operators: Mapping[str, Any]) -> None:
         "bound by": operators["bound"],
         "total ms": [f"{1e3 * s:.4g}" for s in operators["total_s"]],
         "share %": [f"{100 * share:.1f}" for share in operators["share"]],
+        "tile m x n x k": operators["tiling"],
         "array use %": _array_use(operators),
         **{f"{term} us": [f"{1e6 * s:.4g}" for s in values] for term, values in operators["seconds"].items()},
         "MACs": [f"{macs:.4g}" for macs in operators["macs"]],

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hwexplore.accelerator import METRICS, Breakdown, Evaluator
+from hwexplore.accelerator import METRICS, Breakdown, Evaluator, Model
 from hwexplore.accelerator.array_use import array_use
 from hwexplore.accelerator.infeasible import why_infeasible
+from hwexplore.accelerator.tiling import STAYS
 from hwexplore.errors import InputError
 from hwexplore.report.circuit import describe_pe
 from hwexplore.report.format_costs import format_costs
@@ -35,6 +36,7 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
       term, ``dram_bytes``, ``work`` (MACs of a product, vector operations of the others), ``intensity`` (work per DRAM
       byte), ``work_per_s``. ``unit`` is what it runs on, ``bound`` the slowest term, ``total_s`` the time of all
       ``count``, ``share`` its part of the latency; ``array_use`` has the shares of the array that work, by cause;
+      ``tiling`` tells the tiles m x n x k of a product in the buffer, and what stays there while others stream past;
     - ``format_costs``: see `format_costs`; ``table_precompute``: see there, None for PEs without tables;
     - ``energy_j`` of the pass and ``area_mm2``, by term, static energies included;
     - ``roofline``: peak ``array_macs_per_s`` (in the fastest mode that the workload uses) and ``vector_ops_per_s``, and
@@ -60,7 +62,8 @@ def describe(problem: Problem, ids: ArrayLike) -> list[dict[str, Any]]:
     parameters = problem.space.values(numbers)
     intervals = {name: np.stack([v.low, v.mid, v.high], 1) for name, v in joint_intervals(problem, numbers).items()}
     breakdown = problem.model.breakdown(index)
-    operators = _operators(problem, breakdown, index["policy"]) | {"array_use": array_use(problem.model, index)}
+    operators = _operators(problem, breakdown, index["policy"])
+    operators |= {"array_use": array_use(problem.model, index), "tiling": _tilings(problem.model, index)}
     energy_j = _energy_j(problem, breakdown)
     roofline = _roofline(problem, index)
     places = list(zip(*(index[name].tolist() for name in ("pe", "clock_mhz", "voltage")), strict=True))
@@ -109,6 +112,17 @@ def _operators(problem: Problem, breakdown: Breakdown, policy: NDArray[np.intp])
         "work_per_s": work_per_s,
         "picojoules": breakdown.picojoules,
     }
+
+
+def _tilings(model: Model, index: dict[str, NDArray[np.intp]]) -> NDArray[np.object_]:
+    """Texts [design, operator], empty for what is no product."""
+    tiling = model.mapper.tiling(index)
+    texts = np.empty(tiling.tile_m.shape, object)
+    for place in np.ndindex(texts.shape):
+        m, n, k = (getattr(tiling, f"tile_{side}")[place] for side in "mnk")
+        is_product = model.operators.is_gemm[place[1]]
+        texts[place] = f"{m:g} x {n:g} x {k:g}, {STAYS[tiling.stays[place]]} stay" if is_product else ""
+    return texts
 
 
 def _energy_j(problem: Problem, breakdown: Breakdown) -> dict[str, Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
-from math import ceil, inf, sqrt
+from math import ceil, floor, inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -137,8 +137,13 @@ def least_traffic(a: float, b: float, sums: float, sides: tuple[tuple[float, flo
     return a + b + best
 
 
-def reference(workload: Workload, technology: Technology, design: dict[str, Any]) -> tuple[float, float, float, str]:
-    """Latency in s, energy in J, area in mm2 and what makes the design infeasible."""
+def reference(
+    workload: Workload, technology: Technology, design: dict[str, Any], setups: list[float]
+) -> tuple[float, float, float, str]:
+    """Latency in s, energy in J, area in mm2 and what makes the design infeasible.
+
+    Of several tilings with the least traffic, the one that was taken tells how often each fold is set up: ``setups``.
+    """
     rows, cols, lanes, dataflow = (design[name] for name in ("rows", "cols", "vector_lanes", "dataflow"))
     policy, pe, dram = Policy.parse(design["policy"]), PE.parse(design["pe"]), technology.dram(design["dram"])
     core = priced(pe, design["clock_mhz"], technology.name, design["voltage"])
@@ -179,7 +184,7 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
     move_pj = technology.wire_pj_per_bit_mm * (sqrt(array_um2) + sqrt(buffer_um2)) / 2 / 1000
     latency = picojoules = weight_bytes = cache_bytes = 0.0
     fits = True
-    for op in workload.operators:
+    for op, times_set_up in zip(workload.operators, setups, strict=True):
         operands = policy.operands(op)
         operand_a, operand_b = (
             operands.activations,
@@ -222,9 +227,29 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
             unit_m, unit_n, unit_k = (1, lanes, 1) if mode is None else np.multiply(on_side, unit.tile[:3]).tolist()
             held_b = op.kv_elements if op.kind == "attention" else op.weight_elements
             sum_bytes = pe.accumulator_bits / 8
+            tokens, width_a, width_b = (
+                ceil(op.m),
+                bits_a / 8 * op.activation_elements / elements[0][1],
+                bits_b / 8 * held_b / elements[1][1],
+            )
+            skew = 0 if dataflow == "os" else (tile.cycles - 1) * (2 * rows - 1)
+            setup = 2 * rows + cols - 2 + skew + unit.latency_cycles - 1
+            if mode is not None:
+                least_m, least_n, least_k = min(unit_m, tokens), min(unit_n, op.n), min(unit_k, op.k)
+                parts = {
+                    "a": least_m * least_k * width_a,
+                    "b": least_k * least_n * width_b,
+                    "c": least_m * least_n * sum_bytes,
+                }
+                held, moving = {"os": ("c", "ab"), "ws": ("b", "ac"), "is": ("a", "bc")}[dataflow]
+                room = floor((size / 2 - parts[held]) / sum(parts[name] for name in moving))
+                steps = max(min(room, ceil(16 * setup / tile.cycles)), 1)
+                unit_k *= steps if dataflow == "os" else 1
+                unit_m *= steps if dataflow == "ws" else 1
+                unit_n *= steps if dataflow == "is" else 1
             sides = (
-                (op.n, unit_n, bits_a / 8 * op.activation_elements / elements[0][1]),
-                (ceil(op.m), unit_m, bits_b / 8 * held_b / elements[1][1]),
+                (op.n, unit_n, width_a),
+                (tokens, unit_m, width_b),
                 (op.k, unit_k, sum_bytes),
             )
             moved = c + least_traffic(a, b, op.batch * op.m * op.n * sum_bytes, sides, size / 2)
@@ -234,16 +259,14 @@ def reference(workload: Workload, technology: Technology, design: dict[str, Any]
                 m, n, k = (ceil(size / step) for size, step in ((op.m, tile.m), (op.n, tile.n), (op.k, unit.tile.k)))
                 on_rows, on_cols, streamed = {"os": (m, n, k), "ws": (k, n, m), "is": (k, m, n)}[dataflow]
                 down, across = ceil(on_rows / rows), ceil(on_cols / cols)
-                skew = 0 if dataflow == "os" else (tile.cycles - 1) * (2 * rows - 1)
-                fold_cycles = 2 * rows + cols - 2 + skew + unit.latency_cycles - 1 + tile.cycles * streamed
-                array_cycles = op.batch * down * across * fold_cycles
+                array_cycles = op.batch * down * across * (times_set_up * setup + tile.cycles * streamed)
                 times_a, times_b = {"os": (across, down), "ws": (across, 1), "is": (1, across)}[dataflow]
                 vector += op.batch * op.m * op.n * max(scale_ops(operand_a, op.k), scale_ops(operand_b, op.k))
                 for (operand, number), times in zip(elements, (times_a, times_b), strict=True):
                     vector += number * {"dram": 1, "edge": times}.get(operand.dequantize, 0)
                 if pe.family == "bit_serial":
                     times_a, times_b = 4 * times_a, 8 * times_b
-                times_c = 1 if dataflow == "os" else down
+                times_c = times_set_up if dataflow == "os" else down
                 partial_bits = op.batch * op.m * op.n * pe.accumulator_bits
                 written_bits, read_bits = times_c * partial_bits, (times_c - 1) * partial_bits
                 data_a, data_w = port_data(unit)
@@ -304,8 +327,10 @@ def test_model_is_its_reference(network: str, phase: str, nangate45: Technology)
     model = Model(workload, nangate45, Choices(CHOICES))
     found = Evaluator(model)(space.indices(ids))
     designs = space.values(ids)
+    setups = model.mapper.mapped(space.indices(ids)).setups.tolist()
     expected = [
-        reference(workload, nangate45, {name: column[i] for name, column in designs.items()}) for i in range(len(ids))
+        reference(workload, nangate45, {name: column[i] for name, column in designs.items()}, setups[i])
+        for i in range(len(ids))
     ]
     latency, energy, area, reason = zip(*expected, strict=True)
     assert [REASONS[code] for code in found["reason"]] == list(reason)
