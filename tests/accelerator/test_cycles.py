@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from hwexplore.accelerator import DATAFLOWS, cycles
+from hwexplore.accelerator import DATAFLOWS, cycles, streams
 from hwexplore.accelerator.feed import Feed
 from hwexplore.accelerator.systolic import SystolicArray
 from hwexplore.errors import InputError
@@ -126,10 +127,10 @@ def fed(array: SystolicArray, m: int, n: int, k: int) -> int:
             works.append(output_stationary(pad(a, array.rows, 1), pad(w.T, 1, array.cols))[1])
         else:
             works.append(len(step.k))
-        unit = array.vector_unit
-        assert unit is None or isinstance(unit, Requantizer)
-        parameters = unit.parameters(np.ones(len(step.n))) if unit and step.last else None
-        loads.append(len(array.stream(w.astype(np.uint64), a.astype(np.uint64), parameters)))
+        comes = array if step.last else replace(array, output=None)
+        unit = comes.vector_unit
+        parameters = unit.parameters(np.ones(len(step.n))) if isinstance(unit, Requantizer) else None
+        loads.append(len(streams.words(comes, w.astype(np.uint64), a.astype(np.uint64), parameters)))
 
     full, loading, working, left_to_load, left_to_work, cycle = [False, False], 0, 0, loads[0], works[0], 0
     while working < len(works):
@@ -211,3 +212,5 @@ def test_unknown_options() -> None:
         cycles(1, 1, 1, 1, 1, "oss")
     with pytest.raises(InputError, match="unknown compat 'scale-sim'; did you mean scalesim"):
         cycles(1, 1, 1, 1, 1, compat="scale-sim")
+    with pytest.raises(InputError, match="compat = 'scalesim' counts without a feed"):
+        cycles(1, 1, 1, 1, 1, compat="scalesim", feed=Feed(depth=1, activations=1, weights=1))

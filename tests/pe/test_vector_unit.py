@@ -167,3 +167,12 @@ def test_outputs_that_there_are_not(pe: PE, output: str, message: str) -> None:
 def test_scales_that_do_not_fit(scale: object) -> None:
     with pytest.raises(InputError, match=r"^scale = .* must be a vector of numbers from 2\^-48 to 2\^16 - 1"):
         requantizer().parameters(scale)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "numbers", [{"bias": 2**31}, {"bias": 0.5}, {"zero_point": 128}, {"low": -129}, {"high": 1000}]
+)
+def test_parameters_that_do_not_fit(numbers: dict[str, float]) -> None:
+    [(name, number)] = numbers.items()
+    with pytest.raises(InputError, match=f"^{name} = {number} must be an integer that its (32|8) bits hold$"):
+        requantizer().parameters([1.0, 0.5], **numbers)

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 import hwexplore
-from hwexplore.accelerator import cycles
+from hwexplore.accelerator import cycles, streams
 from hwexplore.accelerator.systolic import SystolicArray
 from hwexplore.formats import Encoded, Format
 from hwexplore.pe import PE
@@ -48,6 +48,7 @@ ARRAYS = {
     "shift_add ws": described("shift_add(uint4, int8, group=4, acc=fp16)", 3, 2, "ws", 4, 32, "fp16"),
     "shift_add os": described("shift_add(int4, int8, group=8, acc=fp16, stages=3)", 2, 2, "os", 2, 64),
     "lut ws": described("lut(int2, int8, m=2, n=2, k=4)", 2, 3, "ws", 4, 64, "int8"),
+    "lut fp16 ws": described("lut(int2, fp16, m=1, n=1, k=2, acc=fp16)", 2, 1, "ws", 2, 64, "fp16"),
     "bit_serial ws": described("bit_serial(int2, int3, lanes=8, stages=2)", 4, 2, "ws", 3, 8),
     "bit_serial os": described("bit_serial(uint2, int2, lanes=4)", 1, 4, "os", 5, 40),
     "multi ws": described("multi(int4, int4, acc=int16, mode=4x2)", 1, 1, "ws", 2, 16),
@@ -73,7 +74,7 @@ def case(
         assert array.vector_unit is not None
         expected = array.vector_unit.golden(expected, parameters)
     (m, n), k = expected.shape, (activations.codes if isinstance(activations, Encoded) else activations).shape[1]
-    words = array.stream(weights, activations, parameters)
+    words = streams.words(array, weights, activations, parameters)
     return Case(Product(sizes=array.sizes(m, n, k), words=words), expected)
 
 
@@ -184,7 +185,7 @@ def check(array: SystolicArray, cases: Sequence[Case], done: Sequence[Done]) -> 
         if one.product.breaks:
             assert its.cycles == one.product.breaks < array.cycles(*sizes)
             continue
-        np.testing.assert_array_equal(array.results(its.words, m, n), one.expected, f"{m} x {n}")
+        np.testing.assert_array_equal(streams.results(array, its.words, m, n), one.expected, f"{m} x {n}")
         if one.product.producer == Product.producer:
             assert its.cycles == array.cycles(*sizes), one.product.sizes
         else:
