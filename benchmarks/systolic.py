@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from hwexplore.accelerator import streams
 from hwexplore.accelerator.systolic import SystolicArray
 from hwexplore.formats import Format
 from hwexplore.pe import PE
@@ -50,12 +51,12 @@ def main() -> None:
     expected = pe.golden(weights, activations)
     if unit is not None:
         expected = unit.golden(expected, parameters)
-    product = Product(sizes=array.sizes(m, n, k), words=array.stream(weights, activations, parameters))
+    product = Product(sizes=array.sizes(m, n, k), words=streams.words(array, weights, activations, parameters))
     start = time.perf_counter()
     with TemporaryDirectory() as folder:
         [[done]], seconds = multiply([(array, [product])], find("verilator"), Path(folder))
     compiling = time.perf_counter() - start - seconds
-    results = array.results(done.words, m, n)
+    results = streams.results(array, done.words, m, n)
     assert (results == expected).all(), "the array is wrong"
     assert done.cycles == array.cycles(m, n, k), "the model of its cycles is wrong"
     useful = m * n * k / pe.macs_per_cycle / array.rows / array.cols / done.cycles

@@ -34,7 +34,7 @@ def gemm_modules(array: SystolicArray, name: str) -> dict[str, str]:
 class Gemm(wiring.Component):
     """Products of activations [m, k] and weights [n, k], transposed, of any size, on one array.
 
-    `SystolicArray.stream` makes the words of a product, `SystolicArray.results` takes its results apart, and
+    `hwexplore.accelerator.streams` makes the words of a product and takes its results apart, and
     `SystolicArray.cycles` says for how many cycles it is busy if neither stream makes it wait.
 
     PEs and lanes of the vector unit are instances of the Verilog modules that `gemm_modules` gives beside its own.

@@ -16,6 +16,7 @@ __all__ = ["DATAFLOWS", "Folds", "by_dataflow", "cycles"]
 Array = NDArray[np.float64]
 
 DATAFLOWS = ("os", "ws", "is")
+SINGLE = Tile()
 
 
 def cycles(
@@ -26,7 +27,8 @@ def cycles(
     cols: ArrayLike,
     dataflow: str = "os",
     compat: str | None = None,
-    tile: Tile = Tile(),  # noqa: B008
+    *,
+    tile: Tile = SINGLE,
     latency: ArrayLike = 1,
     feed: Feed | None = None,
 ) -> NDArray[np.float64]:
@@ -50,6 +52,8 @@ def cycles(
         raise unknown("dataflow", dataflow, DATAFLOWS)
     if compat not in (None, "scalesim"):
         raise unknown("compat", compat, ["scalesim"])
+    if compat and feed:
+        raise InputError(f"compat = {compat!r} counts without a feed; leave out one of them")
     sizes = {"m": m, "n": n, "k": k, "rows": rows, "cols": cols}
     for name, size in sizes.items():
         array = np.asarray(size)

@@ -106,7 +106,8 @@ class Requantizer(VectorUnit):
     ) -> dict[str, Codes]:
         """Codes [n] for outputs of about ``(sum + bias) * scale + zero_point``; the others are integers, or None.
 
-        ``scale`` [n] is rounded to 16 significant bits. InputError if it is not from 2^-48 to 2^16 - 1.
+        ``scale`` [n] is rounded to 16 significant bits. InputError if it is not from 2^-48 to 2^16 - 1, or if another
+        one does not fit its field.
         """
         scale = np.asarray(scale, float)
         if scale.ndim != 1 or not np.all((scale >= 2.0**-48) & (scale <= 2.0**16 - 1)):
@@ -123,10 +124,14 @@ class Requantizer(VectorUnit):
             "low": self.output.min_value if low is None else low,
             "high": self.output.max_value if high is None else high,
         }
-        return {
-            name: wrap(np.broadcast_to(np.asarray(numbers[name]).astype(np.int64), scale.shape), bits)
-            for name, bits in self.fields.items()
-        }
+        return {name: self._code(name, np.broadcast_to(numbers[name], scale.shape)) for name in self.fields}
+
+    def _code(self, name: str, numbers: NDArray[np.float64]) -> Codes:
+        codes = wrap(numbers.astype(np.int64), self.fields[name])
+        wrong = numbers[self._number(name, codes) != numbers]
+        if wrong.size:
+            raise InputError(f"{name} = {wrong[0]} must be an integer that its {self.fields[name]} bits hold")
+        return codes
 
     def golden(self, sums: Codes, parameters: Mapping[str, Codes]) -> Codes:
         number = {name: self._number(name, codes) for name, codes in parameters.items()}

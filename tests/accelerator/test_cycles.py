@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from hwexplore.accelerator import DATAFLOWS, cycles
+from hwexplore.accelerator import DATAFLOWS, cycles, streams
+from hwexplore.accelerator.feed import Feed
+from hwexplore.accelerator.systolic import SystolicArray
 from hwexplore.errors import InputError
+from hwexplore.formats import Format
+from hwexplore.pe import PE
+from hwexplore.pe.base import Tile
+from hwexplore.pe.vector_unit import Requantizer
 
 Matrix = NDArray[np.int64]
 
@@ -109,6 +116,83 @@ def test_stepped_array(m: int, n: int, k: int, rows: int, cols: int, dataflow: s
     assert cycles(m, n, k, rows, cols, dataflow) == taken
 
 
+def fed(array: SystolicArray, m: int, n: int, k: int) -> int:
+    """Cycles of a product, stepped: the bus fills one half of the operand memories, the array works from the other."""
+    works, loads = [], []
+    for step in array.steps(m, n, k):
+        a, w = (np.zeros((len(side), len(step.k)), np.int64) for side in (step.m, step.n))
+        if array.dataflow == "ws":
+            works.append(weight_stationary(pad(a, 1, array.rows), pad(w.T, array.rows, array.cols))[1])
+        elif step.last:
+            works.append(output_stationary(pad(a, array.rows, 1), pad(w.T, 1, array.cols))[1])
+        else:
+            works.append(len(step.k))
+        comes = array if step.last else replace(array, output=None)
+        unit = comes.vector_unit
+        parameters = unit.parameters(np.ones(len(step.n))) if isinstance(unit, Requantizer) else None
+        loads.append(len(streams.words(comes, w.astype(np.uint64), a.astype(np.uint64), parameters)))
+
+    full, loading, working, left_to_load, left_to_work, cycle = [False, False], 0, 0, loads[0], works[0], 0
+    while working < len(works):
+        comes, goes = loading < len(loads) and not full[loading % 2], full[working % 2]
+        left_to_load -= comes
+        left_to_work -= goes
+        if comes and not left_to_load:
+            full[loading % 2] = True
+            loading += 1
+            left_to_load = loads[loading] if loading < len(loads) else 0
+        if goes and not left_to_work:
+            full[working % 2] = False
+            working += 1
+            left_to_work = works[working] if working < len(works) else 0
+        cycle += 1
+    return cycle + array.pipeline_cycles
+
+
+@given(
+    st.tuples(SIZE, SIZE, SIZE),
+    st.tuples(ARRAY, ARRAY, ARRAY),
+    st.sampled_from(["os", "ws"]),
+    st.sampled_from([8, 16, 128]),
+    st.sampled_from([None, Format.parse("int8")]),
+)
+def test_stepped_memories(
+    size: tuple[int, int, int], shape: tuple[int, int, int], dataflow: str, bus_bits: int, output: Format | None
+) -> None:
+    rows, cols, depth = shape
+    pe = PE.parse("mac(int8, int8, acc=int32)")
+    array = SystolicArray(pe=pe, rows=rows, cols=cols, dataflow=dataflow, depth=depth, bus_bits=bus_bits, output=output)
+    assert array.cycles(*size) == fed(array, *size)
+
+
+@given(st.tuples(SIZE, SIZE, SIZE), ARRAY, ARRAY, st.sampled_from(DATAFLOWS), ARRAY, ARRAY)
+def test_a_feed_that_costs_nothing(
+    size: tuple[int, int, int], rows: int, cols: int, dataflow: str, beat: int, latency: int
+) -> None:
+    tile = Tile(2, 3, 2, beat)
+    free = Feed(depth=1e9, activations=0, weights=0)
+    assert cycles(*size, rows, cols, dataflow, tile=tile, latency=latency) == cycles(
+        *size, rows, cols, dataflow, tile=tile, latency=latency, feed=free
+    )
+
+
+def test_input_stationary_is_weight_stationary_of_the_transposed_product() -> None:
+    feed = Feed(depth=5, activations=3, weights=2, parameters=7, pipeline=4)
+    transposed = Feed(depth=5, activations=2, weights=3, parameters=7, pipeline=4)
+    assert cycles(23, 9, 17, 4, 3, "is", feed=feed) == cycles(9, 23, 17, 4, 3, "ws", feed=transposed)
+
+
+def test_a_feed_broadcasts() -> None:
+    m, depth, words = np.array([[1], [20], [33]]), np.array([2, 8, 64]), np.array([1, 2, 9])
+    for dataflow in DATAFLOWS:
+        table = cycles(m, 12, 50, 4, 4, dataflow, feed=Feed(depth=depth, activations=words, weights=words))
+        assert table.shape == (3, 3)
+        for row, column in np.ndindex(table.shape):
+            one = Feed(depth=depth[column], activations=words[column], weights=words[column])
+            assert table[row, column] == cycles(m[row, 0], 12, 50, 4, 4, dataflow, feed=one)
+        assert (np.diff(table, axis=1) > 0).any()
+
+
 def test_broadcasts() -> None:
     table = cycles([[1], [64]], 64, 64, [8, 16, 32], 8, "ws")
     assert table.shape == (2, 3)
@@ -128,3 +212,5 @@ def test_unknown_options() -> None:
         cycles(1, 1, 1, 1, 1, "oss")
     with pytest.raises(InputError, match="unknown compat 'scale-sim'; did you mean scalesim"):
         cycles(1, 1, 1, 1, 1, compat="scale-sim")
+    with pytest.raises(InputError, match="compat = 'scalesim' counts without a feed"):
+        cycles(1, 1, 1, 1, 1, compat="scalesim", feed=Feed(depth=1, activations=1, weights=1))
