@@ -10,12 +10,14 @@ import numpy as np
 import typer
 
 from hwexplore.cli.console import output, print_table
+from hwexplore.cli.rtl_array import array
 from hwexplore.errors import InputError
 from hwexplore.pe import PE
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Generate and simulate the RTL of a processing element.", no_args_is_help=True)
+app = typer.Typer(help="Generate and simulate the RTL of processing elements and arrays.", no_args_is_help=True)
+app.command()(array)
 
 Element = Annotated[str, typer.Argument(metavar="PE", help="As in 'mac(int8, int8, acc=int32)'.")]
 SHOWN = 10

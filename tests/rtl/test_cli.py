@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hwexplore.accelerator.systolic import SystolicArray
 from hwexplore.cli import main
 from hwexplore.pe import PE
 from hwexplore.rtl import requirements
@@ -84,3 +85,40 @@ def test_missing_packages_are_named(command: tuple[str, ...], run: Run, monkeypa
     code, _, err = run(*command)
     assert code == 2
     assert 'RTL needs pip install "hwexplore[rtl]"' in err
+
+
+def test_array_writes_and_multiplies(run: Run, verilator: Simulator, tmp_path: Path) -> None:
+    path = tmp_path / "gemm.v"
+    size, shape = ("5", "4", "9"), ("--rows", "2", "--cols", "3", "--dataflow", "ws", "--output", "e4m3")
+    code, out, err = run("array", "mac(e4m3, int4, acc=fp16, stages=2)", *shape, "-o", str(path), "--product", *size)
+    assert (code, err) == (0, "")
+    cycles = re.fullmatch(
+        rf"wrote module gemm to {re.escape(str(path))}\n"
+        r"5 x 4 x 9 on 2 x 3 mac\(.*\), ws: 0 of 20 results differ, (\d+) cycles, (\d+) in the model\n",
+        out,
+    )
+    assert cycles
+    assert cycles[1] == cycles[2]
+    assert "module gemm(" in path.read_text("utf-8")
+
+
+def test_array_that_differs_fails(run: Run, verilator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SystolicArray, "cycles", lambda *_: 1)
+    code, out, _ = run("array", TEXT, "--rows", "1", "--cols", "1", "--product", "1", "1", "1")
+    assert code == 1
+    assert out.endswith(" cycles, 1 in the model\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "nothing to do: name a Verilog file with --out, a product to simulate with --product, or both"),
+        (("--product", "1", "0", "1"), "n = 0 of the product must be at least 1"),
+        (("--product", "70000", "1", "1"), "m = 70000 makes 70000 tiles"),
+        (("--depth", "0", "-o", "x.v"), "depth = 0 must be a positive integer"),
+    ],
+)
+def test_array_bad_input(arguments: tuple[str, ...], message: str, run: Run) -> None:
+    code, _, err = run("array", TEXT, "--rows", "1", "--cols", "1", *arguments)
+    assert code == 2
+    assert err.startswith(f"hwexplore: {message}")
