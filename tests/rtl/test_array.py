@@ -51,6 +51,8 @@ ARRAYS = {
     "lut fp16 ws": described("lut(int2, fp16, m=1, n=1, k=2, acc=fp16)", 2, 1, "ws", 2, 64, "fp16"),
     "bit_serial ws": described("bit_serial(int2, int3, lanes=8, stages=2)", 4, 2, "ws", 3, 8),
     "bit_serial os": described("bit_serial(uint2, int2, lanes=4)", 1, 4, "os", 5, 40),
+    "lut os": described("lut(uint1, int4, m=2, n=1, k=2, acc=int12)", 2, 1, "os", 3, 16),
+    "multi os": described("multi(int4, uint4, acc=int16, stages=2)", 2, 1, "os", 4, 16),
     "multi ws": described("multi(int4, int4, acc=int16, mode=4x2)", 1, 1, "ws", 2, 16),
 }
 
@@ -207,7 +209,7 @@ def test_a_second_simulator(icarus: Simulator, tmp_path: Path) -> None:
 def test_there_are_enough_cases() -> None:
     exact = [one for cases in CASES.values() for one in cases if one.product.producer == Product.producer]
     assert len(exact) >= 50
-    assert {array.pe.family for array in ARRAYS.values()} == set(PE.families())
+    assert len({(array.pe.family, array.dataflow) for array in ARRAYS.values()}) == 2 * len(PE.families())
 
 
 def test_an_array_that_never_waits_takes_as_long_as_the_model_says(done: dict[str, list[Done]]) -> None:
