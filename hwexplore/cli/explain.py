@@ -23,6 +23,7 @@ from hwexplore.cli.options import (
     Phase,
     SpaceFile,
     TechnologyName,
+    load_network,
     load_space,
     parse_dims,
 )
@@ -58,15 +59,7 @@ def explain(
     """
     front: list[int] = []
     if from_file is None:
-        network = workloads.load(
-            workload,
-            phase=phase,
-            batch=batch,
-            context=context,
-            dims=parse_dims(dim),
-            fuse=fuse,
-            expert_skew=expert_skew,
-        )
+        network = load_network(workload, phase, batch, context, parse_dims(dim), fuse, expert_skew)
         problem = Problem(load_space(space), network, technologies.load(technology), operands=operands)
     else:
         run = read_metadata(from_file)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hwexplore import report, workloads
+from hwexplore import report
 from hwexplore.cli.console import errors, output, print_json, progress_bar
 from hwexplore.cli.front import print_front
 from hwexplore.cli.options import (
@@ -23,6 +23,7 @@ from hwexplore.cli.options import (
     Phase,
     SpaceFile,
     TechnologyName,
+    load_network,
     load_space,
     parse_dims,
 )
@@ -59,15 +60,7 @@ def explore(
     Example: hwexplore explore llama-2-7b --phase decode --constraint "area_mm2 < 50" --out report.html
     """
     dims = parse_dims(dim)
-    network = workloads.load(
-        workload,
-        phase=phase,
-        batch=batch,
-        context=context,
-        dims=dims,
-        fuse=fuse,
-        expert_skew=expert_skew,
-    )
+    network = load_network(workload, phase, batch, context, dims, fuse, expert_skew)
     designs = load_space(space)
     pages, tables = _sorted_outputs(out)
     with ExitStack() as stack:

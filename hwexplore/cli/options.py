@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hwexplore import workloads
 from hwexplore.accelerator import Fidelity
 from hwexplore.errors import InputError
 from hwexplore.search import Space
@@ -25,6 +26,7 @@ __all__ = [
     "Phase",
     "SpaceFile",
     "TechnologyName",
+    "load_network",
     "load_policy",
     "load_space",
     "parse_dims",
@@ -76,6 +78,15 @@ def parse_dims(texts: list[str]) -> dict[str, int]:
             raise InputError(f"dimension {text!r} is not of the form NAME=SIZE, as in batch=1")
         sizes[name] = int(size)
     return sizes
+
+
+def load_network(
+    name: str, phase: str, batch: int, context: int, dims: dict[str, int], fuse: list[str], expert_skew: float
+) -> Workload:
+    """The workload that the options describe."""
+    return workloads.load(
+        name, phase=phase, batch=batch, context=context, dims=dims, fuse=fuse, expert_skew=expert_skew
+    )
 
 
 def load_policy(text: str | None, workload: Workload) -> Policy:

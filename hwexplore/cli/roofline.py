@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import typer
 
-from hwexplore import workloads
 from hwexplore.accelerator.presets import preset, totals
 from hwexplore.accelerator.presets import roofline as tabulate
 from hwexplore.cli.console import output, print_json, print_table
@@ -22,6 +21,7 @@ from hwexplore.cli.options import (
     Measured,
     OwnPolicy,
     Phase,
+    load_network,
     load_policy,
     parse_dims,
 )
@@ -50,15 +50,7 @@ def roofline(
     Example: hwexplore roofline llama-2-7b --accelerator a100 --policy "int4_g128>fp16/fp16/fp16" --out roofline.html
     """
     machine = preset(accelerator)
-    network = workloads.load(
-        workload,
-        phase=phase,
-        batch=batch,
-        context=context,
-        dims=parse_dims(dim),
-        fuse=fuse,
-        expert_skew=expert_skew,
-    )
+    network = load_network(workload, phase, batch, context, parse_dims(dim), fuse, expert_skew)
     formats = load_policy(policy, network)
     operators = tabulate(network, formats, machine, measured)
     metrics = totals(operators, network.tokens)

@@ -10,7 +10,18 @@ import typer
 
 from hwexplore import workloads
 from hwexplore.cli.console import output, print_json, print_table
-from hwexplore.cli.options import Batch, Context, Dims, ExpertSkew, Fuse, OwnPolicy, Phase, load_policy, parse_dims
+from hwexplore.cli.options import (
+    Batch,
+    Context,
+    Dims,
+    ExpertSkew,
+    Fuse,
+    OwnPolicy,
+    Phase,
+    load_network,
+    load_policy,
+    parse_dims,
+)
 from hwexplore.errors import InputError
 from hwexplore.workloads import Policy, Workload
 
@@ -52,15 +63,7 @@ def show_workload(
     """
     if json and csv:
         raise InputError("--json and --csv exclude each other; expected one of them.")
-    workload = workloads.load(
-        name,
-        phase=phase,
-        batch=batch,
-        context=context,
-        dims=parse_dims(dim),
-        fuse=fuse,
-        expert_skew=expert_skew,
-    )
+    workload = load_network(name, phase, batch, context, parse_dims(dim), fuse, expert_skew)
     if strict and workload.unmodelled:
         first = workload.unmodelled[0]
         raise InputError(
