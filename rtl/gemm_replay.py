@@ -17,6 +17,8 @@ from hwexplore.rtl.simulator import Simulator
 __all__ = ["Done", "Product", "multiply"]
 
 ALWAYS = 256
+PATIENCE = 10_000_000
+"""Cycles after which a product counts as stuck."""
 PLAYER = """\
 module player_{number}(input clk, output reg done = 0);
   integer stimulus, response, words, producer, consumer, breaks, cycles;
@@ -51,6 +53,10 @@ module player_{number}(input clk, output reg done = 0);
       end
     end else begin
       cycles = cycles + 1;
+      if (cycles == {patience}) begin
+        $fclose(response);
+        done = 1;
+      end
       if (taken) begin
         words__valid = words > 0 && $urandom % {always} < producer;
         if (words__valid) begin
@@ -97,7 +103,10 @@ class Done:
 def multiply(
     products: Sequence[tuple[SystolicArray, Sequence[Product]]], simulator: Simulator, folder: Path
 ) -> tuple[list[list[Done]], float]:
-    """Simulate arrays together, each with its products, working in ``folder``; also the seconds that it took."""
+    """Simulate arrays together, each with its products, working in ``folder``; also the seconds that it took.
+
+    RuntimeError if an array gets stuck.
+    """
     players = []
     for number, (array, its) in enumerate(products):
         lines = []
@@ -109,7 +118,11 @@ def multiply(
             ]
         (folder / f"stimulus_{number}.txt").write_text("\n".join(lines) + "\n", "ascii")
         result_bits = array.cols * array.result_bits
-        players.append(PLAYER.format(number=number, word_bits=array.bus_bits, result_bits=result_bits, always=ALWAYS))
+        players.append(
+            PLAYER.format(
+                number=number, word_bits=array.bus_bits, result_bits=result_bits, always=ALWAYS, patience=PATIENCE
+            )
+        )
     modules: dict[str, str] = {}
     for number, (array, _) in enumerate(products):
         modules.update(gemm_modules(array, f"gemm_{number}"))
@@ -119,16 +132,19 @@ def multiply(
         _done(folder / f"response_{number}.txt", -(-array.cols * array.result_bits // 8))
         for number, (array, _) in enumerate(products)
     ]
+    for (array, its), of_array in zip(products, done, strict=True):
+        if len(of_array) < len(its):
+            raise RuntimeError(f"product {len(of_array)} on {array} is not done after {PATIENCE} cycles")
     return done, seconds
 
 
 def _done(response: Path, result_bytes: int) -> list[Done]:
-    done, words = [], b""
+    done, words = [], bytearray()
     for line in response.read_text("ascii").splitlines():
         if not line.startswith("cycles"):
             words += int(line, 16).to_bytes(result_bytes, "little")
             continue
         shown = np.frombuffer(words, np.uint8).reshape(-1, result_bytes)
         done.append(Done(words=shown, cycles=int(line.removeprefix("cycles "))))
-        words = b""
+        words = bytearray()
     return done

@@ -19,6 +19,7 @@ from hwexplore.formats import Encoded, Format
 from hwexplore.pe import PE
 from hwexplore.pe.codes import Codes
 from hwexplore.pe.vector_unit import Requantizer, Rescaler
+from hwexplore.rtl import gemm_replay
 from hwexplore.rtl.gemm import gemm_modules
 from hwexplore.rtl.gemm_replay import Done, Product, multiply
 from hwexplore.rtl.simulator import Simulator
@@ -204,6 +205,16 @@ def test_a_second_simulator(icarus: Simulator, tmp_path: Path) -> None:
     done, _ = multiply([(ARRAYS[name], [one.product for one in CASES[name]]) for name in names], icarus, tmp_path)
     for name, its in zip(names, done, strict=True):
         check(ARRAYS[name], CASES[name], its)
+
+
+def test_a_product_without_operands_is_stuck(
+    icarus: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gemm_replay, "PATIENCE", 1000)
+    array, [_, one, *_] = ARRAYS["int8 ws"], CASES["int8 ws"]
+    short = replace(one.product, words=one.product.words[:-1])
+    with pytest.raises(RuntimeError, match=r"^product 1 on SystolicArray.* is not done after 1000 cycles"):
+        multiply([(array, [one.product, short])], icarus, tmp_path)
 
 
 def test_there_are_enough_cases() -> None:
