@@ -9,6 +9,7 @@ from hwexplore.accelerator.metrics import METRICS
 from hwexplore.accelerator.model import REASONS, Breakdown, Model
 from hwexplore.accelerator.presets import Preset, preset
 from hwexplore.accelerator.serving import Serving, serve
+from hwexplore.accelerator.systolic import SystolicArray
 
 __all__ = [
     "DATAFLOWS",
@@ -25,6 +26,7 @@ __all__ = [
     "Preset",
     "Published",
     "Serving",
+    "SystolicArray",
     "cycles",
     "link",
     "preset",
