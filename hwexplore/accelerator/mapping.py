@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from hwexplore.accelerator.cycles import DATAFLOWS, by_dataflow, setup_cycles
 from hwexplore.accelerator.designs import Choices
+from hwexplore.accelerator.operator_table import OperatorTable
 from hwexplore.accelerator.placement import Placement
-from hwexplore.accelerator.tables import OperatorTable
 from hwexplore.accelerator.tiling import STAYS, Products, Tiling, best_tiling
 
 __all__ = ["Mapped", "Mapper"]

@@ -13,9 +13,9 @@ from hwexplore.accelerator.cycles import DATAFLOWS, by_dataflow
 from hwexplore.accelerator.designs import Choices
 from hwexplore.accelerator.hardware import Hardware
 from hwexplore.accelerator.mapping import Mapper
+from hwexplore.accelerator.operator_table import OperatorTable
 from hwexplore.accelerator.pe_table import MM_PER_SQRT_UM2, PeTable
 from hwexplore.accelerator.placement import Placement
-from hwexplore.accelerator.tables import OperatorTable
 from hwexplore.technology import Technology
 from hwexplore.workloads import Workload
 

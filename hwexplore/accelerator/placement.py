@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from hwexplore.accelerator.cycles import Folds
 from hwexplore.accelerator.designs import Choices
+from hwexplore.accelerator.operator_table import stationary
 from hwexplore.accelerator.pe_table import units
-from hwexplore.accelerator.tables import stationary
 from hwexplore.pe import PE
 from hwexplore.workloads import Policy, Workload
 

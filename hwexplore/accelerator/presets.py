@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import tomllib
 
-from hwexplore.accelerator.tables import stationary
+from hwexplore.accelerator.operator_table import stationary
 from hwexplore.errors import InputError, unknown
 from hwexplore.formats import Format, Integer, Minifloat
 from hwexplore.workloads import Operands, Operator, Policy, Workload

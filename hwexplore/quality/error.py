@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.accelerator.tables import stationary
+from hwexplore.accelerator.operator_table import stationary
 from hwexplore.errors import InputError
 from hwexplore.formats import Format
 from hwexplore.pe import PE

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore.accelerator.model import Breakdown, Index, Model
+from hwexplore.accelerator.operator_table import ALWAYS, FALLBACK, ON_ARRAY, PLACES, stationary
 from hwexplore.accelerator.pe_table import units
-from hwexplore.accelerator.tables import ALWAYS, FALLBACK, ON_ARRAY, PLACES, stationary
 from hwexplore.formats import Format
 from hwexplore.technology import Bill
 
