@@ -70,8 +70,8 @@ class Model:
 
     Designs are indices: for each parameter an integer array into its values. The arrays broadcast: a flat column per
     parameter gives one design per entry, an open mesh (``numpy.ix_``) a whole grid, in which every formula is evaluated
-    only over the parameters it depends on. The distribution of ``operands``, gaussian or
-    uniform, decides how much the PEs toggle. See ``docs/models.md`` for the formulas.
+    only over the parameters it depends on. The distribution of ``operands``, gaussian or uniform, decides how much the
+    PEs toggle. See ``docs/models.md`` for the formulas.
     """
 
     def __init__(
