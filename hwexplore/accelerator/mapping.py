@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 Keys = NDArray[np.int64]
 Index = Mapping[str, NDArray[np.intp]]
 
-KEPT_BYTES = 2**24
+KEPT_BYTES = 2**25
 """Most memory for solutions that later calls may need again."""
 STATIONARY = ("outputs", "weights", "activations")
 """What stays in the array, for each of ``DATAFLOWS``."""
@@ -37,11 +37,14 @@ class Mapped(NamedTuple):
 
     ``again_bytes`` are the DRAM bytes that operands and partial sums move beyond A and B once, infinite where no tile
     fits. ``setups`` is how often each fold of the array is set up: once for every tile of the dimension that streams,
-    unless a tile is a single fold, whose stationary operand stays where it is.
+    unless a tile is a single fold, whose stationary operand stays where it is. ``a_passes`` and ``b_passes`` are how
+    often the operands move from DRAM.
     """
 
     again_bytes: Array
     setups: Array
+    a_passes: Array
+    b_passes: Array
 
 
 class Mapper:
@@ -49,11 +52,11 @@ class Mapper:
 
     Tiles are multiples of what the array takes at once under its dataflow, or of the lanes of the vector unit; in the
     dimension that streams, of so much that the array works for `STREAMED` times as long as it takes to fill and drain,
-    or of as much as the buffer has room for. Products
-    and designs that agree in dimensions, operand widths, array, buffer and dataflow share one solution. Solutions are
-    kept for later calls, in ``KEPT_BYTES`` at most; when that is full, and in pickled copies, they are forgotten and
-    found again. An operator that is no product counts as one of a single element that moves nothing; activations that
-    fusion leaves on chip come there once, further passes over them would go through DRAM.
+    or of as much as the buffer has room for. Products and designs that agree in dimensions, operand widths, array,
+    buffer and dataflow share one solution. Solutions are kept for later calls, in ``KEPT_BYTES`` at most; when that is
+    full, and in pickled copies, they are forgotten and found again. An operator that is no product counts as one of a
+    single element that moves nothing; activations that fusion leaves on chip come there once, further passes over them
+    would go through DRAM.
     """
 
     def __init__(self, ops: OperatorTable, placement: Placement, accumulator_bits: Array, choices: Choices) -> None:
@@ -111,7 +114,8 @@ class Mapper:
         distinct, inverse = np.unique(keys, return_inverse=True)
         solutions = self._solutions(distinct)
         shape = *keys.shape, self._column.size
-        return Mapped(*(solutions[inverse.reshape(-1, 1), part, self._column].reshape(shape) for part in range(2)))
+        rows = inverse.reshape(-1, 1)
+        return Mapped(*(solutions[rows, field, self._column].reshape(shape) for field in range(len(Mapped._fields))))
 
     def tiling(self, index: Index) -> Tiling:
         """The tilings, [design, operator] of one such operator."""
@@ -162,7 +166,7 @@ class Mapper:
     @property
     def _nothing(self) -> tuple[Keys, Array]:
         """No solutions: a key that no design has."""
-        return np.array([-1]), np.zeros((1, 2, self._operators["m"].size))
+        return np.array([-1]), np.zeros((1, len(Mapped._fields), self._operators["m"].size))
 
     def _solutions(self, keys: Keys) -> Array:
         """The fields of `Mapped` [key, field, distinct operator] of ascending keys."""
@@ -199,7 +203,8 @@ class Mapper:
         one_fold = stays & (by_dataflow(dataflow, m & n, n & k, m & k) > 0)
         on_array = self._operators["on_array"][index["policy"], index["pe"]]
         streams = by_dataflow(dataflow, tiles["k"], tiles["m"], tiles["n"])
-        return Mapped(tiling.again_bytes, np.where(on_array & ~one_fold, streams, 1.0))
+        setups = np.where(on_array & ~one_fold, streams, 1.0)
+        return Mapped(tiling.again_bytes, setups, tiling.a_passes, tiling.b_passes)
 
     def _products(self, index: Index) -> Products:
         """The distinct products [..., product] on designs of indices [...]."""

@@ -227,7 +227,7 @@ class Model:
         a_bits, b_bits = ops.a_bits[policy], ops.b_bits[policy]
 
         folds = placed.folds(rows, cols, dataflow)
-        again_bytes, setups = self.mapper.mapped(index)
+        again_bytes, setups, a_passes, b_passes = self.mapper.mapped(index)
         busy = np.where(on_array, ops.batch * folds.count * (setups * folds.setup + folds.streaming), 0)
         traffic = (ops.a_bytes + ops.b_bytes + ops.c_bytes)[policy] + again_bytes
 
@@ -248,9 +248,12 @@ class Model:
 
         converted = {
             "edge": np.where(on_array, ops.edge[0, policy] * a_folds + ops.edge[1, policy] * b_folds, 0),
-            "dram": np.where(on_array, ops.dram[:, policy].sum(axis=0), 0),
+            "dram": np.where(
+                on_array, _times(ops.dram[0, policy], a_passes) + _times(ops.dram[1, policy], b_passes), 0
+            ),
         }
-        again = converted["edge"] - np.where(on_array, ops.edge[:, policy].sum(axis=0), 0)
+        once = np.where(on_array, (ops.edge + ops.dram)[:, policy].sum(axis=0), 0)
+        again = converted["edge"] + converted["dram"] - once
         vector = ops.vector_ops[policy] + np.where(on_array, ops.array_ops[policy], ops.fallback_ops[policy]) + again
 
         seconds = {
@@ -271,3 +274,8 @@ class Model:
         }
         reason = np.where(hw.reason == 0, np.where(np.isfinite(traffic).all(axis=-1), 0, 5), hw.reason).astype(np.uint8)
         return Breakdown(seconds, picojoules, traffic, on_array, converted, hw.area_mm2, hw.static_w, reason)
+
+
+def _times(elements: Array, passes: Array) -> Array:
+    """``elements`` in each of ``passes``, which are infinite where no tile fits."""
+    return elements * np.where(elements > 0, passes, 0)

@@ -43,8 +43,8 @@ class OperatorTable:
     it is, not unfolded, and activations that fusion leaves on chip. ``work`` has the vector operations by term:
     ``ALWAYS`` an operator's own and the conversion of what it reads and writes, or is left on chip for it; ``ON_ARRAY``
     and ``FALLBACK`` what a product adds where it runs, with every element converted once. ``edge`` and ``dram``
-    [operand, policy, operator] are the elements of A and B that are converted on their way into the array, each time
-    that they go there, and into the buffer, once. ``waiting_bits`` go through the buffer while the absolute maximum of
+    [operand, policy, operator] are the elements of A and B that are converted on their way into the array, and into the
+    buffer: each time that they go there. ``waiting_bits`` go through the buffer while the absolute maximum of
     their row is sought. ``resident_bytes`` [policy] is what DRAM has to hold.
     """
 

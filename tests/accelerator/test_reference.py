@@ -138,11 +138,12 @@ def least_traffic(a: float, b: float, sums: float, sides: tuple[tuple[float, flo
 
 
 def reference(
-    workload: Workload, technology: Technology, design: dict[str, Any], setups: list[float]
+    workload: Workload, technology: Technology, design: dict[str, Any], mapped: list[tuple[float, ...]]
 ) -> tuple[float, float, float, str]:
     """Latency in s, energy in J, area in mm2 and what makes the design infeasible.
 
-    Of several tilings with the least traffic, the one that was taken tells how often each fold is set up: ``setups``.
+    Of several tilings with the least traffic, the one that was taken, ``mapped``, tells how often each fold is set up,
+    and how often A and B move.
     """
     rows, cols, lanes, dataflow = (design[name] for name in ("rows", "cols", "vector_lanes", "dataflow"))
     policy, pe, dram = Policy.parse(design["policy"]), PE.parse(design["pe"]), technology.dram(design["dram"])
@@ -184,7 +185,7 @@ def reference(
     move_pj = technology.wire_pj_per_bit_mm * (sqrt(array_um2) + sqrt(buffer_um2)) / 2 / 1000
     latency = picojoules = weight_bytes = cache_bytes = 0.0
     fits = True
-    for op, times_set_up in zip(workload.operators, setups, strict=True):
+    for op, (_, times_set_up, *moves) in zip(workload.operators, mapped, strict=True):
         operands = policy.operands(op)
         operand_a, operand_b = (
             operands.activations,
@@ -262,8 +263,8 @@ def reference(
                 array_cycles = op.batch * down * across * (times_set_up * setup + tile.cycles * streamed)
                 times_a, times_b = {"os": (across, down), "ws": (across, 1), "is": (1, across)}[dataflow]
                 vector += op.batch * op.m * op.n * max(scale_ops(operand_a, op.k), scale_ops(operand_b, op.k))
-                for (operand, number), times in zip(elements, (times_a, times_b), strict=True):
-                    vector += number * {"dram": 1, "edge": times}.get(operand.dequantize, 0)
+                for (operand, number), times, moved_times in zip(elements, (times_a, times_b), moves, strict=True):
+                    vector += number * {"dram": moved_times, "edge": times}.get(operand.dequantize, 0)
                 if pe.family == "bit_serial":
                     times_a, times_b = 4 * times_a, 8 * times_b
                 times_c = times_set_up if dataflow == "os" else down
@@ -327,9 +328,9 @@ def test_model_is_its_reference(network: str, phase: str, nangate45: Technology)
     model = Model(workload, nangate45, Choices(CHOICES))
     found = Evaluator(model)(space.indices(ids))
     designs = space.values(ids)
-    setups = model.mapper.mapped(space.indices(ids)).setups.tolist()
+    mapped = np.stack(model.mapper.mapped(space.indices(ids)), axis=-1).tolist()
     expected = [
-        reference(workload, nangate45, {name: column[i] for name, column in designs.items()}, setups[i])
+        reference(workload, nangate45, {name: column[i] for name, column in designs.items()}, mapped[i])
         for i in range(len(ids))
     ]
     latency, energy, area, reason = zip(*expected, strict=True)
