@@ -15,7 +15,7 @@ const SYMBOLS = ["circle", "diamond", "square", "triangle-up", "cross"];
 const VIRIDIS = { light: ["#440154", "#414487", "#2a788e", "#22a884", "#7ad151"], dark: ["#7a6fd0", "#4a90c8", "#2fb0a0", "#7ad151", "#fde725"] };
 const TERM_COLOURS = {
   "MAC": "#5179de", "array clock": "#8a5fd1", "array": "#5179de", "PE array": "#5179de", "buffer": "#e2a100", "vector unit": "#3aa99f",
-  "DRAM": "#e8604c", "DRAM interface": "#e8604c",
+  "DRAM": "#e8604c", "DRAM interface": "#e8604c", "operand registers": "#86a3ea", "array wires": "#b3a0e0", "interconnect": "#f0c95c",
 };
 
 const state = {
@@ -362,6 +362,7 @@ function drawDesign() {
   drawEnergy(detail);
   drawArea(detail);
   showOperators(detail);
+  showFormatCosts(detail);
   showBill(detail);
 }
 
@@ -485,19 +486,30 @@ function showOperators({ operators: ops }) {
   const text = (label) => ({ label, text: true });
   const terms = Object.keys(ops.seconds);
   const energies = Object.keys(ops.picojoules);
-  const heads = [text("operator"), text("kind"), { label: "count" }, { label: "batch × m × n (× k)" }, text("runs on"), text("bound by"), ...terms.map((term) => ({ label: `${term} time` })),
+  const heads = [text("operator"), text("kind"), { label: "count" }, { label: "batch × m × n (× k)" }, text("runs on"), text("bound by"), text("tile"), { label: "array use" }, ...terms.map((term) => ({ label: `${term} time` })),
     { label: "total time" }, { label: "share" }, { label: "MACs" }, { label: "DRAM traffic" }, { label: "MAC/byte" }, { label: "MAC/s" }, ...energies.map((term) => ({ label: `${term} energy` }))];
   const body = operators.name.map((name, i) => [
     name, operators.kind[i], String(operators.count[i]), [operators.batch, operators.m, operators.n, operators.k].map((d) => d[i]).filter((d) => d > 0).map((d) => plain(d, 6)).join(" × "),
-    ops.unit[i], ops.bound[i], ...terms.map((term) => quantity(ops.seconds[term][i], "s")), quantity(ops.total_s[i], "s"), percent(ops.share[i]),
+    ops.unit[i], ops.bound[i], ops.tiling[i], ops.unit[i] === "array" ? percent(Object.values(ops.array_use).reduce((use, shares) => use * shares[i], 1)) : "–",
+    ...terms.map((term) => quantity(ops.seconds[term][i], "s")), quantity(ops.total_s[i], "s"), percent(ops.share[i]),
     isProduct(i) ? quantity(operators.macs[i], "MAC") : "–", quantity(ops.dram_bytes[i], "B"), isProduct(i) ? plain(ops.intensity[i]) : "–",
     isProduct(i) ? quantity(ops.work_per_s[i], "MAC/s") : "–", ...energies.map((term) => quantity(ops.picojoules[term][i] * 1e-12, "J")),
   ]);
   const totals = (values) => sum(values.map((value, i) => value * operators.count[i]));
-  const foot = ["whole pass", "", "", "", "", "", ...terms.map((term) => quantity(totals(ops.seconds[term]), "s")), quantity(sum(ops.total_s), "s"), "100 %",
+  const foot = ["whole pass", "", "", "", "", "", "", "", ...terms.map((term) => quantity(totals(ops.seconds[term]), "s")), quantity(sum(ops.total_s), "s"), "100 %",
     quantity(totals(operators.macs), "MAC"), quantity(totals(ops.dram_bytes), "B"), plain(totals(operators.macs) / totals(ops.dram_bytes)),
     quantity(totals(operators.macs) / sum(ops.total_s), "MAC/s"), ...energies.map((term) => quantity(totals(ops.picojoules[term]) * 1e-12, "J"))];
   $("operators").replaceChildren(textTable(heads, body, [foot]));
+}
+
+function showFormatCosts({ format_costs: costs, energy_j: terms, operators: ops }) {
+  const energy = sum(Object.values(terms)), latency = sum(ops.total_s);
+  const heads = [{ label: "term", text: true }, { label: "unit", text: true }, { label: "operations" }, { label: "DRAM traffic" }, { label: "energy" }, { label: "of the energy" },
+    { label: "busy" }, { label: "of the latency" }];
+  const unless0 = (value, text) => (value > 0 ? text : "–");
+  const body = costs.map((cost) => [cost.term, cost.unit, unless0(cost.operations, plain(cost.operations)), unless0(cost.dram_bytes, quantity(cost.dram_bytes, "B")),
+    quantity(cost.energy_j, "J"), percent(cost.energy_j / energy), unless0(cost.busy_s, quantity(cost.busy_s, "s")), unless0(cost.busy_s, percent(cost.busy_s / latency))]);
+  $("format-costs").replaceChildren(textTable(heads, body));
 }
 
 function showBill({ pe: index, pe_instances: instances }) {

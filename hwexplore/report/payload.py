@@ -68,7 +68,7 @@ def payload(front: Front) -> dict[str, Any]:
             "row": int(row),
             "intervals": design["intervals"],
             "operators": {name: column for name, column in design["operators"].items() if name not in OPERATOR_FIELDS},
-            **{name: design[name] for name in ("energy_j", "area_mm2", "roofline", "pe_instances")},
+            **{name: design[name] for name in ("format_costs", "energy_j", "area_mm2", "roofline", "pe_instances")},
             "pe": next(i for i, pe in enumerate(pes) if pe is design["pe"]),
         }
         for row, design in zip(detailed, designs, strict=True)
@@ -121,6 +121,7 @@ def _explain(front: Front) -> list[str]:
         *(("fuse", name) for name in workload.fused),
         *([("expert-skew", workload.expert_skew)] if workload.expert_skew else []),
         ("technology", problem.technology.name),
+        *([("operands", problem.operands)] if problem.operands != "gaussian" else []),
     ]
     if problem.space.to_toml() != Space.default().to_toml():
         options.append(("space", "space.toml"))

@@ -54,6 +54,8 @@ def test_draws_everything_offline(page: Browser, front: Front) -> None:
     assert page.run(ROWS) == len(front)
     assert page.run(TITLE) == f"Design {front.ids[0]}"
     assert page.run("document.querySelectorAll('#operators tbody tr').length") == len(front.problem.workload.operators)
+    assert page.run("document.getElementById('format-costs').textContent.includes('requantization')")
+    assert page.run("document.getElementById('operators').textContent.includes(' stay')")
     assert page.run("document.getElementById('bill').textContent.includes('full adder')")
     assert page.run("document.getElementById('commands').textContent").startswith(f"hwexplore explain {front.ids[0]} ")
     assert [url for url in page.requests if not url.startswith(("file:", "data:", "blob:"))] == []
