@@ -100,11 +100,11 @@ class StudentT(Distribution):
 
     def moments(self, x: Array) -> tuple[Array, Array, Array]:
         nu, t = self.nu, x / self._unit
-        below = np.asarray(stdtr(nu, t))
+        below: Array = np.asarray(stdtr(nu, t), float)
         # The density of t is that of nu - 2 degrees of freedom over 1 + t^2 / nu, but for a factor.
         height = float(np.exp(-betaln(nu / 2, 0.5)) / np.sqrt(nu))
         mean = -height * nu / (nu - 1) * (1 + t**2 / nu) ** ((1 - nu) / 2)
-        power = nu * ((nu - 1) / (nu - 2) * stdtr(nu - 2, x) - below)
+        power: Array = np.asarray(nu * ((nu - 1) / (nu - 2) * stdtr(nu - 2, x) - below), float)
         return below, self._unit * mean, self._unit**2 * power
 
     def upper_quantile(self, p: Array) -> Array:
