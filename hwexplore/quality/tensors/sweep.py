@@ -98,6 +98,8 @@ def _frame(done: dict[str, dict[str, Any]], sweep: Sweep, formats: Sequence[Form
 
 def _resumed(out: Path, sweep: Sweep) -> dict[str, dict[str, Any]]:
     """The rows by tensor that an earlier run left."""
+    if not out.parent.is_dir():
+        raise InputError(f"output {out} cannot be written: there is no folder {out.parent}")
     if not out.exists():
         return {}
     try:
