@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,6 +178,17 @@ def test_a_npz_with_a_flipped_bit(tmp_path: Path, save: Callable[..., None]) -> 
         data(tensor)
 
 
+@pytest.mark.parametrize("size", [12, 20])
+def test_an_array_of_another_size_than_its_header_says(tmp_path: Path, size: int) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (4,)})
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("w.npy", header.getvalue() + bytes(size))
+    [tensor] = read_tensors(tmp_path / "a.npz")
+    with pytest.raises(InputError, match="is cut short or damaged in array 'w'"):
+        data(tensor)
+
+
 # gguf
 
 KIND = gguf.GGMLQuantizationType
@@ -294,6 +308,14 @@ def test_floats_in_their_own_fields(tmp_path: Path) -> None:
     assert tensors["ids"].reason.startswith("type 7 is not one of FLOAT, FLOAT16")
 
 
+def test_numbers_that_are_not_packed(tmp_path: Path) -> None:
+    """Field 4 as two numbers of 32 bits, a tensor of type 1 with one dimension of 2."""
+    tensor = b"\x08\x02\x10\x01" + (b"\x25" + struct.pack("<f", 1.5)) * 2
+    (tmp_path / "a.onnx").write_bytes(bytes([0x3A, len(tensor) + 2, 0x2A, len(tensor)]) + tensor)
+    [read] = read_tensors(tmp_path / "a.onnx")
+    assert (read.shape, read.reason) == ((2,), "its data are one by one; save it with raw_data")
+
+
 def test_rows_are_outputs_whatever_the_operator(tmp_path: Path) -> None:
     names = ("matmul", "gemm", "kept", "conv")
     x = {name: random(30, 20, seed=seed) for seed, name in enumerate(names)}
@@ -379,6 +401,6 @@ def test_a_kind_of_file_that_is_not_read(tmp_path: Path) -> None:
 
 
 def test_gguf_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "gguf", None)
+    monkeypatch.setitem(sys.modules, "gguf", None)
     with pytest.raises(InputError, match="needs the package gguf; install it with"):
         read_tensors(tmp_path / "a.gguf")
