@@ -65,7 +65,8 @@ def read_gguf(path: Path) -> list[Tensor]:
             return Tensor(**what, reason=f"the package gguf does not dequantize {kind.name}")
 
         def dequantize(codes: NDArray[Any]) -> NDArray[Any]:
-            return np.asarray(gguf.dequantize(codes, kind))
+            with np.errstate(all="ignore"):  # scales may be infinite or NaN
+                return np.asarray(gguf.dequantize(codes, kind))
 
         return Tensor(**what, blocks=mapped(file, stored, dequantize, columns))
 

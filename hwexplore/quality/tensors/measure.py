@@ -82,6 +82,8 @@ def measure(tensor: Tensor, formats: Sequence[Format]) -> dict[str, Any]:
         return row | {"skipped": f"it has {not_numbers} NaN and {infinite} infinite elements"}
     if not reach:
         return row | {"skipped": "all its elements are zero"}
+    if not 0 < power < np.inf:
+        return row | {"skipped": f"the square of its largest element, {reach:.3g}, is beyond float64"}
     count = row["elements"]
     mean, std = total / count, np.sqrt(max(power / count - (total / count) ** 2, 0))
     counts, fourth, crests, blocks = np.zeros(BINS, np.int64), 0.0, 0.0, 0
@@ -121,7 +123,8 @@ def _crest_factors(x: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _power(x: NDArray[Any]) -> float:
-    return float(np.square(x, dtype=np.float64).sum())
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.square(x, dtype=np.float64).sum())
 
 
 def _contested(formats: Sequence[Format]) -> list[int]:

@@ -27,7 +27,7 @@ def read_npz(path: Path) -> list[Tensor]:
             return [_tensor(path, archive, name) for name in names]
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError):
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError):  # RuntimeError: encrypted
         raise InputError(f"{path} is no .npz file, or cut short") from None
 
 

@@ -73,6 +73,8 @@ def test_rows_shorter_than_a_block() -> None:
     [
         ([[1.0, np.nan], [np.nan, np.inf], [1.0, -np.inf]], "it has 2 NaN and 2 infinite elements"),
         ([[0.0, -0.0]], "all its elements are zero"),
+        ([[1.0], [-1e200]], "the square of its largest element, 1e+200, is beyond float64"),
+        ([[1e-200]], "the square of its largest element, 1e-200, is beyond float64"),
     ],
 )
 def test_tensors_that_are_skipped(values: list[list[float]], reason: str) -> None:

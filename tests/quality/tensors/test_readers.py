@@ -189,6 +189,15 @@ def test_an_array_of_another_size_than_its_header_says(tmp_path: Path, size: int
         data(tensor)
 
 
+def test_an_encrypted_npz(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", w=random(2, 3))
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"a.npz is no .npz file, or cut short"):
+        read_tensors(tmp_path / "a.npz")
+
+
 # gguf
 
 KIND = gguf.GGMLQuantizationType
@@ -216,6 +225,13 @@ def test_gguf(tmp_path: Path, name: str) -> None:
     assert (tensors["w"].dtype, tensors["w"].shape) == (name, (40, 256))
     np.testing.assert_array_equal(data(tensors["w"]), gguf.dequantize(codes, kind))
     np.testing.assert_array_equal(data(tensors["norm"]), np.ones((1, 32)))
+
+
+def test_gguf_with_an_infinite_scale(tmp_path: Path) -> None:
+    codes = gguf.quantize(random(1, 32).astype(np.float32), KIND.Q4_0)
+    codes[0, :2] = [0, 0x7C]
+    write_gguf(tmp_path / "a.gguf", {"w": (codes, KIND.Q4_0)})
+    assert not np.isfinite(data(read_tensors(tmp_path / "a.gguf")[0])).all()
 
 
 def test_gguf_of_doubles_and_integers(tmp_path: Path) -> None:
