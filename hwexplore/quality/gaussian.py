@@ -1,4 +1,4 @@
-"""The noise of a format on Gaussian data, exactly: the error integrated over the values of the format."""
+"""The noise of a format on Gaussian data, at given and at typical crest factors."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
-from hwexplore.formats import Format, Integer, Scaled
+from hwexplore.formats import Format, Scaled
 from hwexplore.quality.crest import CHANNEL, crest_factor
-from hwexplore.quality.qsnr import check_signed, qsnr
+from hwexplore.quality.distributions import Gaussian
+from hwexplore.quality.integral import element_grid, noise_below_maximum
+from hwexplore.quality.qsnr import qsnr
 
 __all__ = ["block_maxima", "gaussian_noise", "measured_overheads", "noise_to_signal", "scale_overheads"]
 
@@ -45,20 +46,7 @@ def gaussian_noise(format: Format, crest_factor: ArrayLike, scale_overhead: Arra
     No assumption on the rounding error, unlike the theorems of `qsnr`: holds for few bits and clipped maxima too.
     Raises InputError for elements of more than 16 bits and for unsigned ones without a zero point.
     """
-    values, reach = _grid(format)
-    largest, overhead = np.broadcast_arrays(*(np.asarray(a, float)[..., None] for a in (crest_factor, scale_overhead)))
-    grid = values * (largest * overhead / reach)
-    between = np.clip((grid[..., 1:] + grid[..., :-1]) / 2, -largest, largest)
-    edges = np.concatenate([-largest, between, largest], axis=-1)
-    density = np.exp(-(edges**2) / 2) / np.sqrt(2 * np.pi)
-    # Moments of the normal distribution over the cell of each value.
-    probability = np.diff(ndtr(edges))
-    mean = -np.diff(density)
-    power = probability - np.diff(edges * density)
-    others = (power - 2 * grid * mean + grid**2 * probability).sum(-1) / probability.sum(-1)
-    maximum = sum(np.abs(grid - end).min(-1) ** 2 for end in (largest, -largest)) / 2
-    share = 1 / (format.block or CHANNEL)
-    return np.asarray((1 - share) * others + share * maximum)
+    return noise_below_maximum(format, Gaussian(), crest_factor, scale_overhead, format.block or CHANNEL)
 
 
 def scale_overheads(format: Format) -> NDArray[np.float64]:
@@ -76,7 +64,7 @@ def measured_overheads(format: Scaled, x: NDArray[np.float64]) -> NDArray[np.flo
     """The scale stored over the ideal one, for each block of ``x`` as in `block_maxima`."""
     encoded = format.encode(x)
     outer = 1.0 if encoded.tensor_scale is None else encoded.tensor_scale.astype(float)
-    return np.asarray((encoded.scales * outer).ravel() * _grid(format)[1] / block_maxima(format, x))
+    return np.asarray((encoded.scales * outer).ravel() * element_grid(format)[1] / block_maxima(format, x))
 
 
 def block_maxima(format: Scaled, x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -85,15 +73,3 @@ def block_maxima(format: Scaled, x: NDArray[np.float64]) -> NDArray[np.float64]:
     if format.zero_point:
         return np.asarray((np.maximum(blocks.max(-1), 0) - np.minimum(blocks.min(-1), 0)) / 2)
     return np.asarray(np.abs(blocks).max(-1))
-
-
-@lru_cache(maxsize=256)
-def _grid(format: Format) -> tuple[NDArray[np.float64], float]:
-    """The values of an element about its zero point, ascending, and the magnitude that the scale maps max|x| to."""
-    check_signed(format)
-    element = format.element
-    values = element.values()
-    values = np.unique(values[np.isfinite(values)])
-    if not element.signed:
-        return values - np.ceil(element.max / 2), element.max / 2
-    return values[values >= element.min_value] if isinstance(element, Integer) else values, element.max

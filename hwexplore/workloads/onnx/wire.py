@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from hwexplore.errors import InputError
 
-__all__ = ["MALFORMED", "without_weights"]
+__all__ = ["BYTES", "MALFORMED", "VARINT", "skipped", "varint", "without_weights"]
 
 SMALL = 4096
 """Fields of no more bytes stay as they are: they may be shapes, axes and bit widths."""
@@ -70,13 +70,13 @@ class Stripped:
         start = at = 0
         while at < len(buffer):
             field_at = at
-            tag, at = _varint(buffer, at)
+            tag, at = varint(buffer, at)
             number, wire_type = tag >> 3, tag & 7
             self.fields += 1
             if self.fields > MAX_FIELDS:
                 raise InputError(f"{self.source} has more than {MAX_FIELDS} fields; expected a network.")
             if wire_type == BYTES:
-                size, content = _varint(buffer, at)
+                size, content = varint(buffer, at)
                 at = content + size
                 if at > len(buffer):
                     raise IndexError
@@ -84,7 +84,7 @@ class Stripped:
                     kept += [buffer[start:field_at], *self._large(tag, buffer[content:at], message)]
                     start = at
             else:
-                at = _skipped(buffer, at, wire_type)
+                at = skipped(buffer, at, wire_type)
         kept.append(buffer[start:at])
         self.size += at - start
         if self.size > MAX_STRUCTURE:
@@ -102,17 +102,17 @@ class Stripped:
         return [_written(tag), _written(sum(map(len, inner))), *inner]
 
 
-def _skipped(buffer: memoryview, at: int, wire_type: int) -> int:
+def skipped(buffer: memoryview, at: int, wire_type: int) -> int:
     """Where a field of fixed or variable length that starts at ``at`` ends."""
     if wire_type == VARINT:
-        return _varint(buffer, at)[1]
+        return varint(buffer, at)[1]
     end = at + {FIXED32: 4, FIXED64: 8}.get(wire_type, len(buffer) + 1)
     if end > len(buffer):
         raise IndexError
     return end
 
 
-def _varint(buffer: memoryview, at: int) -> tuple[int, int]:
+def varint(buffer: memoryview, at: int) -> tuple[int, int]:
     """An integer of up to 64 bits and where it ends."""
     value = shift = 0
     while True:
