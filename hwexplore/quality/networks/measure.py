@@ -51,8 +51,8 @@ def measure(
 ) -> Quality:
     """The quality of ``benchmark`` with each layer in ``operands`` quantized to its formats by ``method``.
 
-    ``recent`` tokens of the KV cache stay in FP32; ``windows`` of the held-out text, spread evenly, are predicted, None: all. Raises
-    InputError for unknown layers and methods and for numbers out of range.
+    ``recent`` tokens of the KV cache stay in FP32; of the held-out text ``windows``, spread evenly, are predicted, or
+    all. Raises InputError for unknown layers and methods and for numbers out of range.
     """
     text = benchmark.held_out
     count = len(text) if windows is None else windows

@@ -16,22 +16,21 @@ def bits_per_character(train: NDArray[Any], held_out: NDArray[Any], order: int) 
     """Cross entropy of ``held_out`` [windows, 1 + time] under the n-gram counts of ``train`` [characters].
 
     Witten-Bell smoothing down to the uniform distribution (Witten and Bell, IEEE Trans. Inf. Theory 37(4), 1991,
-    method C): p = (count + kinds p_shorter) / (total + kinds). The first character of a window is context only; where
-    the context is shorter than ``order`` - 1, so is the n-gram.
+    method C): p = (count + kinds p_shorter) / (total + kinds), where ``kinds`` different characters were seen after the
+    context. The first character of a window is context only; near it, where the context is shorter than ``order`` - 1,
+    so is the n-gram.
     """
-    size = len(VOCABULARY)
-    probability = np.full(held_out[:, 1:].shape, 1 / size)
+    probability = np.full(held_out[:, 1:].shape, 1 / len(VOCABULARY))
     for length in range(1, order + 1):
-        counts = np.bincount(_numbers(train, length), minlength=size**length)
-        totals = counts.reshape(-1, size).sum(1)
-        kinds = (counts.reshape(-1, size) > 0).sum(1)
         first = max(length - 2, 0)  # of those to predict, that has a whole context
         grams = _numbers(held_out[:, 1 if length == 1 else 0 :], length)
-        context = grams // size
-        seen = totals[context] > 0
-        shorter = probability[:, first:]
-        mixed = (counts[grams] + kinds[context] * shorter) / np.maximum(totals[context] + kinds[context], 1)
-        probability[:, first:] = np.where(seen, mixed, shorter)
+        seen, counts = np.unique(_numbers(train, length), return_counts=True)
+        contexts, starts = np.unique(seen // len(VOCABULARY), return_index=True)
+        count = _look_up(seen, counts, grams)
+        total = _look_up(contexts, np.add.reduceat(counts, starts), grams // len(VOCABULARY))
+        kinds = _look_up(contexts, np.diff(starts, append=seen.size), grams // len(VOCABULARY))
+        mixed = (count + kinds * probability[:, first:]) / np.maximum(total + kinds, 1)
+        probability[:, first:] = np.where(total > 0, mixed, probability[:, first:])
     return float(-np.log2(probability).mean())
 
 
@@ -39,3 +38,9 @@ def _numbers(tokens: NDArray[Any], length: int) -> NDArray[np.int64]:
     """Every n-gram of ``length`` along the last axis as a number."""
     windows = np.lib.stride_tricks.sliding_window_view(tokens.astype(np.int64), length, axis=-1)
     return np.asarray(windows @ len(VOCABULARY) ** np.arange(length)[::-1])
+
+
+def _look_up(keys: NDArray[np.int64], values: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The value of each wanted key, 0 for one that is not among the sorted ``keys``."""
+    places = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
+    return np.where(keys[places] == wanted, values[places], 0)

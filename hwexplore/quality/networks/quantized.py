@@ -15,6 +15,7 @@ from hwexplore.quality import ptq
 from hwexplore.quality.networks.charlm import CharLM
 from hwexplore.quality.networks.method import Method
 from hwexplore.quality.networks.primitives import Array
+from hwexplore.quality.qsnr import check_signed
 from hwexplore.workloads import Operands
 
 __all__ = ["QuantizedNetwork", "calibration_inputs", "equalized", "quantize"]
@@ -75,11 +76,14 @@ def quantize(
 
     Activations have a scale per token, or per block of it, found as they come; keys and values have one per token and
     head. The KV cache takes the formats of the layers that write it, ``i.key`` and ``i.value``. ``tokens`` [windows,
-    time] calibrate: each layer on the inputs that it has in FP32. Raises InputError for unknown layers.
+    time] calibrate: each layer on the inputs that it has in FP32. Raises InputError for unknown layers and
+    for formats without negative values.
     """
-    for name in operands:
+    for name, which in operands.items():
         if name not in model.layers:
             raise unknown("layer", name, model.layers)
+        for operand in (which.weights, which.activations, which.kv_cache):
+            check_signed(operand.storage)
     if "equalize" in method:
         model = equalized(model)
     samples = calibration_inputs(model, tokens)

@@ -1,6 +1,7 @@
 """Train the character language model: ``python -m hwexplore.quality.networks.train OUTPUT.npz``.
 
-Plain NumPy, seeded; some minutes on one core. Prints bits per character of held-out text beside those of n-grams.
+Plain NumPy, seeded; seven minutes on one core. Prints bits per character of held-out text beside those of n-grams. The
+text is that of the running Python, so the checkpoint that comes with the project is the one of Python 3.11.7.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwexplore.quality.networks.charlm import CharLM
 from hwexplore.quality.networks.corpus import VOCABULARY, encode, standard_library_text
@@ -68,7 +70,7 @@ def initial(
 
 
 def train(
-    model: CharLM, tokens: np.ndarray, steps: int, *, context: int = CONTEXT, batch: int = BATCH, seed: int = 0
+    model: CharLM, tokens: NDArray[Any], steps: int, *, context: int = CONTEXT, batch: int = BATCH, seed: int = 0
 ) -> None:
     """``steps`` steps on random windows of ``tokens``, in place; warm-up, then a cosine down to nothing."""
     rng = np.random.default_rng(seed)
@@ -88,7 +90,7 @@ def train(
             )
 
 
-def main(output: Path, steps: int = 2400) -> None:
+def main(output: Path, steps: int = 3200) -> None:
     """Train, print the comparison with n-grams and write the checkpoint: weights in FP16, two pieces of text."""
     train_text, held_out_text = standard_library_text()
     train_tokens, held_out_tokens = encode(train_text), encode(held_out_text)
@@ -102,9 +104,10 @@ def main(output: Path, steps: int = 2400) -> None:
     weights = {name: value.astype(np.float16) for name, value in model.parameters.items()}
     arrays: dict[str, Any] = {"heads": np.array(model.heads), **weights, **parts}
     np.savez_compressed(output, **arrays)
-    for order in (1, 2, 3):
+    for order in (1, 2, 3, 5):
         print(f"{order}-gram: {bits_per_character(train_tokens, parts['held_out'], order):.3f} bits/char")
-    loss = loss_and_gradient(model, parts["held_out"])[0] / np.log(2)
+    stored = CharLM(parameters={name: value.astype(np.float32) for name, value in weights.items()}, heads=model.heads)
+    loss = loss_and_gradient(stored, parts["held_out"])[0] / np.log(2)
     print(f"character LM: {loss:.3f} bits/char of {parts['held_out'][:, 1:].size} held-out characters")
 
 
