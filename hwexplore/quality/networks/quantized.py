@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore.errors import InputError, unknown
-from hwexplore.formats import Integer, Scaled
+from hwexplore.formats import Format, Integer, Scaled
 from hwexplore.quality import ptq
 from hwexplore.quality.networks.charlm import CharLM
 from hwexplore.quality.networks.method import Method
@@ -77,18 +77,26 @@ def quantize(
     Activations have a scale per token, or per block of it, found as they come; keys and values have one per token and
     head. The KV cache takes the formats of the layers that write it, ``i.key`` and ``i.value``. ``tokens`` [windows,
     time] calibrate: each layer on the inputs that it has in FP32. Raises InputError for unknown layers and
-    for formats without negative values.
+    for formats that round at random or lack values of either sign.
     """
     for name, which in operands.items():
         if name not in model.layers:
             raise unknown("layer", name, model.layers)
         for operand in (which.weights, which.activations, which.kv_cache):
-            check_signed(operand.storage)
+            _check(operand.storage)
     if "equalize" in method:
         model = equalized(model)
     samples = calibration_inputs(model, tokens)
     layers = {name: _quantize(model.parameters[name], samples[name], which, method) for name, which in operands.items()}
     return QuantizedNetwork(model=model, quantized=layers, recent=recent)
+
+
+def _check(format: Format) -> None:
+    check_signed(format)
+    if format.element.max <= 0:
+        raise InputError(f"{format} has no positive values to scale to; expected at least those of int2")
+    if format.rounding == "stochastic":
+        raise InputError(f"{format} rounds at random; what is measured here rounds nearest_even or toward_zero")
 
 
 def calibration_inputs(model: CharLM, tokens: NDArray[Any]) -> dict[str, Array]:

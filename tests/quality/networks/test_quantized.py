@@ -114,7 +114,16 @@ def test_unknown_layers() -> None:
         quantize(model, {"0.gates": operands("int8/int8/fp32")}, Method.parse("rtn"), tokens)
 
 
-@pytest.mark.parametrize("text", ["uint4/int8/fp32", "int4/ue8m0/fp32", "int4/int8/uint8"])
-def test_formats_without_negative_values(text: str) -> None:
-    with pytest.raises(InputError, match="has no negative values"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("uint4/int8/fp32", "uint4 has no negative values"),
+        ("int4/ue8m0/fp32", "ue8m0 has no negative values"),
+        ("int4/int8/uint8", "uint8 has no negative values"),
+        ("int4/int1/int8", "int1 has no positive values to scale to"),
+        ("int4_g8:stochastic/int8/int8", "int4_g8:stochastic rounds at random"),
+    ],
+)
+def test_formats_that_cannot_be_measured(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         logits(text, "rtn")
