@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+
+from hwexplore.quality.networks.train import initial
+
+model = initial(0, width=16, hidden=32, blocks=2, heads=2)
+tokens = np.random.default_rng(0).integers(96, size=(2, 10))
+
+
+def test_shapes_and_names() -> None:
+    logits = model.logits(tokens)
+    assert logits.shape == (20, 96)
+    assert logits.dtype == np.float32
+    assert set(model.layers) <= set(model.parameters)
+    assert len(model.layers) == 14
+
+
+def test_no_token_sees_those_after_it() -> None:
+    changed = tokens.copy()
+    changed[:, 6:] = 0
+    before, after = (model.logits(t).reshape(2, 10, 96)[:, :6] for t in (tokens, changed))
+    np.testing.assert_allclose(before, after, atol=1e-6)
+    assert np.abs(model.logits(tokens) - model.logits(changed)).max() > 1e-3
+
+
+def test_a_cache_that_returns_what_it_gets_changes_nothing() -> None:
+    ours = model.logits(tokens, cache=lambda name, x: x, recent=3)
+    np.testing.assert_allclose(ours, model.logits(tokens), atol=1e-6)
+
+
+def test_the_hooks_see_every_layer() -> None:
+    layers, stored = [], []
+
+    def linear(name: str, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        layers.append(name)
+        assert x.shape == (20, weight.shape[1])
+        return x @ weight.T
+
+    def cache(name: str, x: np.ndarray) -> np.ndarray:
+        stored.append(name)
+        assert x.shape == (2, 2, 10, 8)
+        return x
+
+    model.logits(tokens, linear, cache)
+    assert layers == [*model.layers, "head"]
+    assert stored == ["0.key", "0.value", "1.key", "1.value"]
