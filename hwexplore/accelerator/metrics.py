@@ -20,7 +20,7 @@ METRICS = {
     "tops_per_w": ("TOPS/W", "achieved operations per second and watt"),
     "tops_per_mm2": ("TOPS/mm2", "achieved operations per second and area"),
     "edp_js": ("J s", "energy-delay product"),
-    "error": ("", "MAC-weighted mean noise-to-signal ratio at the operators' outputs"),
+    "error": ("", "MAC-weighted mean noise-to-signal ratio at the operators' outputs, or a profile's predicted loss"),
 }
 """Unit and meaning of every metric."""
 

@@ -28,6 +28,7 @@ from hwexplore.cli.options import (
     parse_dims,
 )
 from hwexplore.errors import InputError
+from hwexplore.quality.profile import Profile
 from hwexplore.report import describe
 from hwexplore.search import Problem, Space, read_metadata
 
@@ -65,9 +66,10 @@ def explain(
         run = read_metadata(from_file)
         setting = {name: run[name] for name in ("phase", "batch", "context")}
         extras = {name: run[name] for name in ("dims", "fuse", "expert_skew") if name in run}
-        network = workloads.load(run["workload"], **setting, **extras)
+        profile = Profile.read(run["quality"]) if run.get("quality") else None
+        network = workloads.load(run["workload"], **setting, **extras, per_layer=profile is not None)
         node, operands = technologies.load(run["technology"]), run.get("operands", "gaussian")
-        problem = Problem(Space.parse(run["space"]), network, node, operands=operands)
+        problem = Problem(Space.parse(run["space"]), network, node, operands=operands, quality=profile)
         front = run["front"]
     number = _number(design, front)
     if number >= problem.space.size:

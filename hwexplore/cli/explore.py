@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from hwexplore import report
+from hwexplore import technology as technologies
 from hwexplore.cli.console import errors, output, print_json, progress_bar
 from hwexplore.cli.front import print_front
 from hwexplore.cli.options import (
@@ -28,7 +29,8 @@ from hwexplore.cli.options import (
     parse_dims,
 )
 from hwexplore.errors import InputError
-from hwexplore.search import OBJECTIVES, DesignFile, Front
+from hwexplore.quality.profile import Profile
+from hwexplore.search import OBJECTIVES, DesignFile, Front, mixed_space
 from hwexplore.search import explore as search
 
 __all__ = ["explore"]
@@ -48,6 +50,11 @@ def explore(
     constraint: Annotated[list[str], typer.Option(help="As in 'area_mm2 < 50'; repeat for several.")] = [],  # noqa: B006
     fidelity: FidelityOption = "tile",
     operands: OperandsOption = "gaussian",
+    quality: Annotated[
+        Path | None,
+        typer.Option(help="Profile of the network, see docs/quality.md: its predicted loss is the error, by layer."),
+    ] = None,
+    mixes: Annotated[int, typer.Option(help="With --quality, mixed policies per front of a PE.")] = 8,
     out: Annotated[
         list[Path],
         typer.Option(help="FILE.html for a report, FILE.parquet for every evaluated design; repeat for both."),
@@ -60,8 +67,11 @@ def explore(
     Example: hwexplore explore llama-2-7b --phase decode --constraint "area_mm2 < 50" --out report.html
     """
     dims = parse_dims(dim)
-    network = load_network(workload, phase, batch, context, dims, fuse, expert_skew)
+    profile = None if quality is None else Profile.read(quality)
+    network = load_network(workload, phase, batch, context, dims, fuse, expert_skew, per_layer=profile is not None)
     designs = load_space(space)
+    if profile is not None:
+        designs = mixed_space(designs, network, technologies.load(technology), profile, mixes)
     pages, tables = _sorted_outputs(out)
     with ExitStack() as stack:
         file = stack.enter_context(DesignFile(tables[0], designs)) if tables else None
@@ -78,11 +88,12 @@ def explore(
             progress=lambda done: bar.update(task, completed=done),
             jobs=jobs,
             operands=operands,
+            quality=profile,
         )
         if file is not None:
-            file.close(_metadata(front, workload, dims))
+            file.close(_metadata(front, workload, dims, quality))
     if json:
-        print_json({**_metadata(front, workload, dims), "designs": front.to_frame().to_dict("records")})
+        print_json({**_metadata(front, workload, dims, quality), "designs": front.to_frame().to_dict("records")})
     else:
         print_front(front)
     for path in out if len(front) else []:
@@ -110,7 +121,7 @@ def _sorted_outputs(out: list[Path]) -> tuple[list[Path], list[Path]]:
     return pages, tables
 
 
-def _metadata(front: Front, workload: str, dims: dict[str, int]) -> dict[str, object]:
+def _metadata(front: Front, workload: str, dims: dict[str, int], quality: Path | None) -> dict[str, object]:
     problem = front.problem
     return {
         "space": problem.space.to_toml(),
@@ -124,6 +135,7 @@ def _metadata(front: Front, workload: str, dims: dict[str, int]) -> dict[str, ob
         "technology": problem.technology.name,
         "fidelity": problem.fidelity,
         "operands": problem.operands,
+        "quality": None if quality is None else str(quality.resolve()),
         "objectives": list(front.objectives),
         "constraints": [str(constraint) for constraint in front.constraints],
         "front": front.ids.tolist(),

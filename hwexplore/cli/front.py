@@ -12,6 +12,7 @@ from hwexplore.search import Front
 
 __all__ = ["print_front"]
 
+FEW_OVERRIDES = 2
 HEADINGS = (
     *("id", "weights/activations/KV\nPE", "array, clock\nvector lanes, supply", "SRAM\nDRAM"),
     *("latency ms", "energy mJ", "area mm2", "error", "tokens/s", "mJ/token", "TOPS/W"),
@@ -33,6 +34,14 @@ def print_front(front: Front) -> None:
         f"{len(rows)} of {len(front)} designs on the front of {', '.join(front.objectives)}"
     )
     print_table(title, HEADINGS, texts)
+    if problem.quality is not None:
+        quality = problem.quality
+        output.print(
+            f"error: increase in {quality.metric} of {quality.network}, as {quality.proxy} predicts ({quality.source})",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     intervals = front.intervals(rows)
     output.print(
         "90 % intervals, as factors of the values above (joint draws, median over these designs): "
@@ -56,12 +65,18 @@ def print_front(front: Front) -> None:
         output.print(f"inert parameter {name}: {why}", markup=False, highlight=False, soft_wrap=True)
 
 
+def _short(policy: str) -> str:
+    """The policy's text, or how many overrides it has if they are many."""
+    base, *overrides = policy.split(";")
+    return policy if len(overrides) <= FEW_OVERRIDES else f"{base}; {len(overrides)} overrides"
+
+
 def _row(design: Mapping[Hashable, Any]) -> list[str]:
     clock = design["clock_mhz"] if design["clock_mhz"] == "max" else f"{design['clock_mhz']} MHz"
     logic = f"{design['vector_lanes']} lanes, {design['voltage']} V"
     return [
         str(design["id"]),
-        f"{design['policy']}\n{design['pe']}",
+        f"{_short(design['policy'])}\n{design['pe']}",
         f"{design['rows']} x {design['cols']} {design['dataflow']}, {clock}\n{logic}",
         f"{design['sram_kib']} KiB\n{design['channels']} x {design['dram']}",
         f"{1e3 * design['latency_s']:.4g}",

@@ -81,11 +81,25 @@ def parse_dims(texts: list[str]) -> dict[str, int]:
 
 
 def load_network(
-    name: str, phase: str, batch: int, context: int, dims: dict[str, int], fuse: list[str], expert_skew: float
+    name: str,
+    phase: str,
+    batch: int,
+    context: int,
+    dims: dict[str, int],
+    fuse: list[str],
+    expert_skew: float,
+    per_layer: bool = False,
 ) -> Workload:
     """The workload that the options describe."""
     return workloads.load(
-        name, phase=phase, batch=batch, context=context, dims=dims, fuse=fuse, expert_skew=expert_skew
+        name,
+        phase=phase,
+        batch=batch,
+        context=context,
+        dims=dims,
+        per_layer=per_layer,
+        fuse=fuse,
+        expert_skew=expert_skew,
     )
 
 

@@ -3,6 +3,7 @@
 from hwexplore.search.constraints import Constraint
 from hwexplore.search.exhaustive import OBJECTIVES, explore
 from hwexplore.search.front import Front, Problem, joint_intervals
+from hwexplore.search.mixed_policies import mixed_space
 from hwexplore.search.pareto import MAXIMISED, FrontBuilder
 from hwexplore.search.space import Space
 from hwexplore.search.store import DesignFile, read_metadata
@@ -18,5 +19,6 @@ __all__ = [
     "Space",
     "explore",
     "joint_intervals",
+    "mixed_space",
     "read_metadata",
 ]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hwexplore import technology as technologies
 from hwexplore.accelerator import Fidelity
 from hwexplore.errors import InputError
+from hwexplore.quality.profile import Profile
 from hwexplore.search.constraints import NUMERIC_PARAMETERS, Constraint, check_consistent
 from hwexplore.search.front import DesignEvaluator, Front, Problem, check_nonempty
 from hwexplore.search.pareto import FrontBuilder, check_objectives, to_minimise
@@ -26,6 +27,8 @@ __all__ = ["CHUNK", "OBJECTIVES", "explore"]
 
 CHUNK = 32768
 """Designs evaluated at a time; bounds the memory of a search whatever the size of its space."""
+OPERATORS = 64
+"""Operators up to which chunks have their full size; more make them smaller."""
 OBJECTIVES = ("latency_s", "energy_j", "area_mm2", "error")
 
 Chunk = tuple[NDArray[np.int64], dict[str, NDArray[Any]]]
@@ -42,13 +45,16 @@ def explore(
     progress: Callable[[int], None] | None = None,
     jobs: int = 1,
     operands: str = "gaussian",
+    quality: Profile | None = None,
 ) -> Front:
     """The exact Pareto front of ``space`` on ``workload``: every design is evaluated.
 
     ``designs`` takes every evaluated design, ``progress`` is called with the number of designs done so far, ``jobs``
     chunks are evaluated at a time (threads, unless a joblib backend says otherwise; -1 for all cores). The result does
-    not depend on ``jobs``. ``operands`` (gaussian or uniform) are what PEs multiply. On Ctrl-C the front of what was
-    evaluated is returned, with ``complete`` false. InputError where no design is feasible within the constraints.
+    not depend on ``jobs``. ``operands`` (gaussian or uniform) are what PEs multiply. With a profile as ``quality`` the
+    error is the loss increase that it predicts; `mixed_space` makes the policies by layer for it. On Ctrl-C the front
+    of what was evaluated is returned, with ``complete`` false. InputError where no design is feasible within the
+    constraints.
     """
     if jobs == 0:
         raise InputError("jobs = 0 evaluates nothing; give a number of chunks, or -1 for all cores")
@@ -56,11 +62,11 @@ def explore(
     check_consistent(limits)
     builder = FrontBuilder(check_objectives(list(objectives)))
     node = technologies.load(technology) if isinstance(technology, str) else technology
-    problem = Problem(space, workload, node, fidelity, operands)
+    problem = Problem(space, workload, node, fidelity, operands, quality)
     start = time.perf_counter()
     evaluated = feasible = 0
     try:
-        for ids, columns in _chunks(problem.evaluator, space, jobs):
+        for ids, columns in _chunks(problem, jobs):
             if designs is not None:
                 designs.write(ids, columns)
             keep = columns["reason"] == 0
@@ -82,8 +88,9 @@ def explore(
     return check_nonempty(front) if front.complete else front
 
 
-def _chunks(evaluate: DesignEvaluator, space: Space, jobs: int) -> Iterator[Chunk]:
-    calls = (joblib.delayed(_evaluate)(evaluate, ids, mesh) for ids, mesh in space.blocks(CHUNK))
+def _chunks(problem: Problem, jobs: int) -> Iterator[Chunk]:
+    most = -(-CHUNK * OPERATORS // max(OPERATORS, len(problem.workload.operators)))
+    calls = (joblib.delayed(_evaluate)(problem.evaluator, ids, mesh) for ids, mesh in problem.space.blocks(most))
     with joblib.Parallel(n_jobs=jobs, prefer="threads") as workers:
         while chunks := workers(islice(calls, joblib.effective_n_jobs(jobs))):
             yield from chunks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from hwexplore.accelerator import PARAMETERS, REASONS, Evaluator, Fidelity, Model, totals
 from hwexplore.errors import InputError
 from hwexplore.quality import policy_error
+from hwexplore.quality.predicted_loss import ProfiledWorkload
+from hwexplore.quality.profile import Profile
 from hwexplore.search.constraints import Constraint
 from hwexplore.search.pareto import to_minimise
 from hwexplore.search.space import Space
@@ -30,7 +32,8 @@ SAMPLE = 100_000
 class Problem:
     """What is explored: a space of hardware and policies, a workload, a technology, at one fidelity.
 
-    ``operands`` is the distribution of the numbers that the PEs multiply, gaussian or uniform.
+    ``operands`` is the distribution of the numbers that the PEs multiply, gaussian or uniform. The error is the loss
+    increase that the profile ``quality`` predicts, without one the noise of the theory (see `policy_error`).
     """
 
     space: Space
@@ -38,6 +41,7 @@ class Problem:
     technology: Technology
     fidelity: Fidelity = "tile"
     operands: str = "gaussian"
+    quality: Profile | None = None
 
     @cached_property
     def model(self) -> Model:
@@ -47,10 +51,10 @@ class Problem:
     @cached_property
     def error(self) -> NDArray[np.float64]:
         """Error of each [policy, pe]."""
-        choices = self.space.choices.values
-        return np.array(
-            [[policy_error(self.workload, policy, pe) for pe in choices["pe"]] for policy in choices["policy"]]
-        )
+        choices, workload = self.space.choices.values, self.workload
+        profiled = None if self.quality is None else ProfiledWorkload(self.quality, workload)
+        error = partial(policy_error, workload) if profiled is None else profiled.predicted
+        return np.array([[error(policy, pe) for pe in choices["pe"]] for policy in choices["policy"]])
 
     @cached_property
     def evaluator(self) -> DesignEvaluator:

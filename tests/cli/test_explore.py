@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 
 from hwexplore import workloads
+from hwexplore.quality.profile import Profile
 from hwexplore.search import Space, explore, read_metadata
 
 Run = Callable[..., tuple[int, str, str]]
@@ -175,3 +177,45 @@ def test_json_holds_the_whole_front(run: Run, space: Path) -> None:
     facts = json.loads(out)
     assert [design["id"] for design in facts["designs"]] == facts["front"]
     assert facts["complete"] is True
+
+
+def test_a_profile_is_the_error_and_mixes_formats_by_layer(run: Run, space: Path, tmp_path: Path) -> None:
+    workload = workloads.load("smollm2-135m", context=64, per_layer=True)
+    rows = [
+        (operator.name, operand, format, (1 + number % 5) * loss)
+        for number, operator in enumerate(workload.operators)
+        if operator.is_gemm
+        for operand, format, loss in (
+            [("activations", "int8", 1e-6), ("kv_cache", "int8", 1e-6)]
+            if operator.kind == "attention"
+            else [("activations", "int8", 1e-6), ("weights", "int8_channel", 1e-5), ("weights", "int4_g128", 1e-3)]
+        )
+    ]
+    table = pd.DataFrame(rows, columns=["layer", "operand", "format", "loss_increase"])
+    path, designs = tmp_path / "profile.parquet", tmp_path / "designs.parquet"
+    texts = {"network": "smollm2-135m", "metric": "nats per token", "source": "made up"}
+    Profile(**texts, proxy="one_at_a_time", table=table).write(path)
+    options = ("--space", space, "--quality", path, "--mixes", 3, "--fidelity", "roofline")
+    code, out, err = run("explore", *NETWORK, *options, "--out", designs)
+    assert (code, err) == (0, "")
+    assert "error: increase in nats per token of smollm2-135m, as one_at_a_time predicts (made up)" in out
+    assert re.search(r"int\S+/int8/int8; \d+ overrides", out)
+    metadata = read_metadata(designs)
+    row = next(n for n, id in enumerate(metadata["front"]) if ";" in str(Space.parse(metadata["space"]).values([id])))
+    stored = pd.read_parquet(designs).set_index("id")["error"][metadata["front"][row]]
+    code, out, _ = run("explain", f"row:{row}", "--from", designs, "--json")
+    assert code == 0
+    assert json.loads(out)["metrics"]["error"] == pytest.approx(stored)
+
+
+def test_a_profile_of_another_network_is_named(run: Run, space: Path, tmp_path: Path) -> None:
+    rows = [("conv1", "weights", "int8_channel", 0.1)]
+    table = pd.DataFrame(rows, columns=["layer", "operand", "format", "loss_increase"])
+    path = tmp_path / "profile.parquet"
+    Profile(network="resnet-18", metric="nats", proxy="fisher", source="made up", table=table).write(path)
+    code, out, err = run("explore", *NETWORK, "--space", space, "--quality", path)
+    assert (code, out) == (2, "")
+    assert "unknown layer of the profile of resnet-18 in smollm2-135m 'conv1'" in err
+    code, out, err = run("explore", *NETWORK, "--space", space, "--quality", tmp_path / "no.parquet")
+    assert (code, out) == (2, "")
+    assert "no.parquet cannot be read" in err
