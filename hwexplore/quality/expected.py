@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,6 +85,4 @@ def _overheads(format: Scaled, maxima: NDArray[np.float64], outermost: float | N
     """The scale stored over the ideal one for blocks of these maxima, none above the ``outermost`` of the tensor."""
     if outermost is not None:
         maxima = np.append(np.minimum(maxima, outermost), outermost)
-    blocks = np.zeros((maxima.size, format.block or 2))
-    blocks[:, 0] = maxima
-    return measured_overheads(format, blocks.reshape(1, -1) if format.block else blocks)[:MAXIMA]
+    return measured_overheads(replace(format, block=1), maxima[None])[:MAXIMA]
