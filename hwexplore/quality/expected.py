@@ -26,7 +26,12 @@ WORKING_SET = 2**20
 
 
 def expected_noise(
-    format: Scaled, distribution: Distribution, *, sigma: float = 1.0, channel: int = CHANNEL, tensor: int = TENSOR
+    format: str | Format,
+    distribution: str | Distribution,
+    *,
+    sigma: float = 1.0,
+    channel: int = CHANNEL,
+    tensor: int = TENSOR,
 ) -> float:
     """Expected noise power over signal power of independent elements of ``distribution``, standard deviation ``sigma``.
 
@@ -37,7 +42,8 @@ def expected_noise(
 
     Raises InputError for a format without scales, with zero points, or with elements of more than 16 bits.
     """
-    check_scaled(format)
+    format = check_scaled(format)
+    distribution = Distribution.parse(distribution) if isinstance(distribution, str) else distribution
     if not 0 < sigma < np.inf:
         raise InputError(f"sigma = {sigma!r} must be positive and finite")
     for name, count in (("channel", channel), ("tensor", tensor)):
@@ -56,8 +62,9 @@ def expected_noise(
     return float(np.concatenate(noise) @ weight)
 
 
-def check_scaled(format: Format) -> Scaled:
+def check_scaled(format: str | Format) -> Scaled:
     """``format``; InputError if it has no scales, or zero points."""
+    format = Format.parse(format) if isinstance(format, str) else format
     if not isinstance(format, Scaled):
         raise InputError(f"{format} has no scales to measure; compare a scaled format, as {format}_channel")
     if format.zero_point:

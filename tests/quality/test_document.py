@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
 
-from hwexplore.formats import Format, Scaled
-from hwexplore.quality import Distribution, crossover_block, expected_noise
+from hwexplore.quality import crossover_block, expected_noise
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "quality.md"
 
@@ -28,8 +26,7 @@ def table(first: str) -> tuple[list[str], list[list[str]]]:
 
 
 def db(name: str, distribution: str, sigma: float = 1.0) -> float:
-    format = cast("Scaled", Format.parse(name))
-    return float(-10 * np.log10(expected_noise(format, Distribution.parse(distribution), sigma=sigma)))
+    return float(-10 * np.log10(expected_noise(name, distribution, sigma=sigma)))
 
 
 def test_crossovers() -> None:
@@ -38,7 +35,7 @@ def test_crossovers() -> None:
     for elements, scale, *blocks in rows:
         integer, minifloat = re.findall(r"\w+", elements)
         for distribution, block in zip(header[2:], blocks, strict=True):
-            assert crossover_block(integer, minifloat, Distribution.parse(distribution), scale) == int(block)
+            assert crossover_block(integer, minifloat, distribution, scale) == int(block)
 
 
 def test_best_minifloats() -> None:
