@@ -124,6 +124,7 @@ ENTRY = '{"w": {"dtype": "F32", "shape": [2, 2], "data_offsets": [%d, %d]}}'
         (with_header(b"\xff\xfe"), "is no safetensors file: its header is malformed"),
         (with_header(b"[1]"), "is no safetensors file: its header is malformed"),
         (with_header(b'{"w": {"dtype": "F32"}}'), "is no safetensors file: its header is malformed"),
+        (with_header(ENTRY.replace("%d, %d", "0, Infinity").encode()), "its header is malformed"),
         (with_header(ENTRY.replace("%d, %d", "1").encode()), "is no safetensors file: its header is malformed"),
         (with_header((ENTRY % (0, 16)).encode()) + bytes(15), "is cut short: tensor 'w' goes beyond its"),
         (with_header((ENTRY % (0, 12)).encode()) + bytes(16), r"tensor 'w' of shape \(2, 2\) has 12 bytes"),
