@@ -2,6 +2,7 @@
 
 from hwexplore.quality.comparison import compare_distributions, compare_laws
 from hwexplore.quality.crest import CREST_FACTORS, crest_factor
+from hwexplore.quality.crossover import crossover_block
 from hwexplore.quality.distributions import Distribution, Gaussian, Laplace, OutlierChannels, StudentT
 from hwexplore.quality.error import accumulation_noise, operand_noise, policy_error
 from hwexplore.quality.expected import expected_noise
@@ -22,6 +23,7 @@ __all__ = [
     "compare_laws",
     "crest_factor",
     "critical_tokens",
+    "crossover_block",
     "expected_noise",
     "gaussian_noise",
     "noise_to_signal",

@@ -50,7 +50,7 @@ def compare_distributions(
     drawn anew for each row, as of 256 layers. Columns: distribution, format, bits, theory_db, monte_carlo_db, gap_db.
     Raises InputError for a format without scales or with zero points.
     """
-    parsed = [check_scaled(Format.parse(f) if isinstance(f, str) else f) for f in formats]
+    parsed = [check_scaled(format) for format in formats]
     rows = []
     for distribution in (Distribution.parse(d) if isinstance(d, str) else d for d in distributions):
         rng = np.random.default_rng(seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +26,12 @@ WORKING_SET = 2**20
 
 
 def expected_noise(
-    format: Scaled, distribution: Distribution, *, sigma: float = 1.0, channel: int = CHANNEL, tensor: int = TENSOR
+    format: str | Format,
+    distribution: str | Distribution,
+    *,
+    sigma: float = 1.0,
+    channel: int = CHANNEL,
+    tensor: int = TENSOR,
 ) -> float:
     """Expected noise power over signal power of independent elements of ``distribution``, standard deviation ``sigma``.
 
@@ -35,7 +42,8 @@ def expected_noise(
 
     Raises InputError for a format without scales, with zero points, or with elements of more than 16 bits.
     """
-    check_scaled(format)
+    format = check_scaled(format)
+    distribution = Distribution.parse(distribution) if isinstance(distribution, str) else distribution
     if not 0 < sigma < np.inf:
         raise InputError(f"sigma = {sigma!r} must be positive and finite")
     for name, count in (("channel", channel), ("tensor", tensor)):
@@ -54,8 +62,9 @@ def expected_noise(
     return float(np.concatenate(noise) @ weight)
 
 
-def check_scaled(format: Format) -> Scaled:
+def check_scaled(format: str | Format) -> Scaled:
     """``format``; InputError if it has no scales, or zero points."""
+    format = Format.parse(format) if isinstance(format, str) else format
     if not isinstance(format, Scaled):
         raise InputError(f"{format} has no scales to measure; compare a scaled format, as {format}_channel")
     if format.zero_point:
@@ -83,6 +92,4 @@ def _overheads(format: Scaled, maxima: NDArray[np.float64], outermost: float | N
     """The scale stored over the ideal one for blocks of these maxima, none above the ``outermost`` of the tensor."""
     if outermost is not None:
         maxima = np.append(np.minimum(maxima, outermost), outermost)
-    blocks = np.zeros((maxima.size, format.block or 2))
-    blocks[:, 0] = maxima
-    return measured_overheads(format, blocks.reshape(1, -1) if format.block else blocks)[:MAXIMA]
+    return measured_overheads(replace(format, block=1), maxima[None])[:MAXIMA]

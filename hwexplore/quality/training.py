@@ -22,8 +22,8 @@ def training_loss(
 ) -> NDArray[np.float64]:
     """Loss of a language model of ``parameters`` trained on ``tokens``; all arguments broadcast.
 
-    Weights, activations and gradients of the matrix products are quantized to a sign, ``exponent_bits`` and
-    ``mantissa_bits``, with one scale per ``block`` elements.
+    The operands of the matrix products that the paper quantizes have a sign, ``exponent_bits`` and ``mantissa_bits``,
+    and one scale per ``block`` elements.
     """
     n, d = np.asarray(parameters, float), np.asarray(tokens, float)
     clean = N_SCALE / n**N_POWER + D_SCALE / d**D_POWER + FLOOR

@@ -35,11 +35,12 @@ def read_safetensors(path: Path) -> list[Tensor]:
     try:
         header = json.loads(file[8:start])
         entries = [
-            (name, str(entry["dtype"]), tuple(map(int, entry["shape"])), *map(int, entry["data_offsets"]))
+            (name, str(entry["dtype"]), tuple(map(int, entry["shape"])), begin, end)
             for name, entry in header.items()
             if name != "__metadata__"
+            for begin, end in [map(int, entry["data_offsets"])]
         ]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise InputError(f"{path} is no safetensors file: its header is malformed") from None
 
     def tensor(name: str, dtype: str, shape: tuple[int, ...], begin: int, end: int) -> Tensor:
@@ -57,7 +58,4 @@ def read_safetensors(path: Path) -> list[Tensor]:
         stored = np.frombuffer(file, element.dtype, prod(shape), start + begin).reshape(rows, columns)
         return Tensor(**what, blocks=mapped(file, stored, element.decode, columns))
 
-    try:
-        return [tensor(*entry) for entry in entries]
-    except TypeError:
-        raise InputError(f"{path} is no safetensors file: its header is malformed") from None
+    return [tensor(*entry) for entry in entries]

@@ -124,6 +124,7 @@ ENTRY = '{"w": {"dtype": "F32", "shape": [2, 2], "data_offsets": [%d, %d]}}'
         (with_header(b"\xff\xfe"), "is no safetensors file: its header is malformed"),
         (with_header(b"[1]"), "is no safetensors file: its header is malformed"),
         (with_header(b'{"w": {"dtype": "F32"}}'), "is no safetensors file: its header is malformed"),
+        (with_header(ENTRY.replace("%d, %d", "0, Infinity").encode()), "its header is malformed"),
         (with_header(ENTRY.replace("%d, %d", "1").encode()), "is no safetensors file: its header is malformed"),
         (with_header((ENTRY % (0, 16)).encode()) + bytes(15), "is cut short: tensor 'w' goes beyond its"),
         (with_header((ENTRY % (0, 12)).encode()) + bytes(16), r"tensor 'w' of shape \(2, 2\) has 12 bytes"),
@@ -178,10 +179,10 @@ def test_a_npz_with_a_flipped_bit(tmp_path: Path, save: Callable[..., None]) -> 
         data(tensor)
 
 
-@pytest.mark.parametrize("size", [12, 20])
+@pytest.mark.parametrize("size", [8, 12, 20])
 def test_an_array_of_another_size_than_its_header_says(tmp_path: Path, size: int) -> None:
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (4,)})
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (2, 2)})
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("w.npy", header.getvalue() + bytes(size))
     [tensor] = read_tensors(tmp_path / "a.npz")
@@ -279,6 +280,7 @@ NESTED = struct.pack("<IIQ", 9, 9, 1) + struct.pack("<IQ", 9, 1) * 3000
         (small_gguf()[:-1], "is cut short: tensor 'w' goes beyond its"),
         (small_gguf(key=b"\xff"), "is malformed or cut short"),
         (small_gguf(value=struct.pack("<I", 77)), "is malformed or cut short"),
+        (small_gguf(value=struct.pack("<IQ", 8, 10**9)), "is malformed or cut short"),
         (small_gguf(value=NESTED), "is malformed or cut short"),
         (small_gguf(key=b"general.alignment", value=struct.pack("<II", 4, 0)), "is malformed or cut short"),
         (small_gguf(axes=5), "is malformed or cut short"),
@@ -325,8 +327,8 @@ def test_floats_in_their_own_fields(tmp_path: Path) -> None:
 
 
 def test_numbers_that_are_not_packed(tmp_path: Path) -> None:
-    """Field 4 as two numbers of 32 bits, a tensor of type 1 with one dimension of 2."""
-    tensor = b"\x08\x02\x10\x01" + (b"\x25" + struct.pack("<f", 1.5)) * 2
+    """Field 4 as two numbers of 32 bits, in a tensor of type 1 whose only dimension, 2, is packed."""
+    tensor = b"\x0a\x01\x02\x10\x01" + (b"\x25" + struct.pack("<f", 1.5)) * 2
     (tmp_path / "a.onnx").write_bytes(bytes([0x3A, len(tensor) + 2, 0x2A, len(tensor)]) + tensor)
     [read] = read_tensors(tmp_path / "a.onnx")
     assert (read.shape, read.reason) == ((2,), "its data are one by one; save it with raw_data")

@@ -117,7 +117,7 @@ def test_formats_are_different_ones(file: Path, formats: list[str]) -> None:
         measure_tensors(file, formats)
 
 
-@pytest.mark.parametrize("mib", [128, pytest.param(1024, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mib", [96, pytest.param(1024, marks=pytest.mark.slow)])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, mib: int) -> None:
     """A file of one tensor, sparse on disk but for its first row."""
     rows, columns = mib * 2**20 // 4 // 4096, 4096
