@@ -85,12 +85,11 @@ def least_loss(
         total = _total(costs, options)
         if (total > _slack(limits)).any():
             programme.bar(chosen)
-        elif not programme.narrow(float(_total(grouped_loss, chosen))):
-            break
-    value = float(_total(loss, options))
-    bound = min(bound, value)
-    proved = value - bound <= PROVED * scale
-    return Assignment(options=options, loss=value, costs=total, bound=bound, proved=proved)
+            continue
+        value = float(_total(loss, options))
+        proved = value - bound <= PROVED * scale
+        if not (proved and programme.narrow(chosen)):
+            return Assignment(options=options, loss=value, costs=total, bound=min(bound, value), proved=proved)
 
 
 def loss_front(loss: ArrayLike, cost: ArrayLike, ties: ArrayLike | None = None, epsilon: float = 0) -> LossFront:
@@ -146,10 +145,10 @@ class _Programme:
         """The most that a group's choice among the options left can add to the loss."""
         return float(self.loss[np.isfinite(self.loss)].max()) or 1.0
 
-    def narrow(self, loss: float) -> bool:
-        """Drop the options that alone add more than an assignment of this ``loss``; whether the scale changes much."""
+    def narrow(self, chosen: NDArray[np.intp]) -> bool:
+        """Drop the options that alone add more than ``chosen`` [group] in all; whether the scale changes much."""
         before = self.range
-        self.loss = np.where(self.loss > (loss - self.offset) * (1 + PROVED), np.inf, self.loss)
+        self.loss = np.where(self.loss > _total(self.loss, chosen), np.inf, self.loss)
         return self.range < before / 100
 
     def bar(self, chosen: NDArray[np.intp]) -> None:

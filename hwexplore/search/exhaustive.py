@@ -27,7 +27,7 @@ __all__ = ["CHUNK", "OBJECTIVES", "explore"]
 
 CHUNK = 32768
 """Designs evaluated at a time; bounds the memory of a search whatever the size of its space."""
-OPERATORS = 64
+OPERATORS = 32
 """Operators up to which chunks have their full size; more make them smaller."""
 OBJECTIVES = ("latency_s", "energy_j", "area_mm2", "error")
 

@@ -64,12 +64,12 @@ def _best_mixes(layers: ProfiledWorkload, space: Space, technology: Technology, 
     policies, [pe] = space.choices.values["policy"], space.choices.values["pe"]
     loss = layers.by_layer(policies, pe)
     model = Model(layers.workload, technology, space.choices)
-    design = _median_design(model, space)
+    design = None if _some_layer_barred(loss) else _median_design(model, space)
     if design is None:
         return []
     costs, accepted = operator_costs(model, design)
     loss = np.where(layers.sums((~accepted).astype(float)) > 0, np.inf, loss)
-    if np.isinf(loss).all(axis=1).any():
+    if _some_layer_barred(loss):
         return []
     mixes = []
     for name in COSTS:
@@ -78,6 +78,11 @@ def _best_mixes(layers: ProfiledWorkload, space: Space, technology: Technology, 
         points = np.unique(np.searchsorted(front.cost, affordable, side="right") - 1)
         mixes += [_mix(layers, policies, front.options[point]) for point in points]
     return mixes
+
+
+def _some_layer_barred(loss: NDArray[np.float64]) -> bool:
+    """Whether a layer of ``loss`` [layer, policy] has no policy to choose."""
+    return bool(np.isinf(loss).all(axis=1).any())
 
 
 def _median_design(model: Model, space: Space) -> dict[str, NDArray[np.intp]] | None:

@@ -105,6 +105,26 @@ def test_the_front_is_that_of_brute_force(
         assert np.isin(front.cost.round(9), points[:, 0].round(9)).all()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_eight_layers_of_four_options(seed: int) -> None:
+    """The largest problems that are tried in full, 65,536 assignments; every third has many equal values."""
+    random = np.random.default_rng(seed)
+    loss, costs = random.lognormal(0, 2, (8, 4)), random.lognormal(0, 1, (2, 8, 4))
+    if seed % 3 == 0:
+        loss, costs = loss.round(), costs.round()
+    options = every_assignment(8, 4, np.arange(8))
+    sums = np.array([totals(cost, options) for cost in costs])
+    limits = np.quantile(sums, random.uniform(0.02, 0.6), axis=1)
+    losses = totals(loss, options)
+    within = (sums <= limits[:, None] * (1 + 1e-12)).all(axis=0)
+    assert least_loss(loss, costs, limits).loss == pytest.approx(losses[within].min(), rel=1e-9)
+    front = loss_front(loss, costs[0])
+    order = np.lexsort((losses, sums[0]))
+    best = np.minimum.accumulate(losses[order])
+    at = np.searchsorted(front.cost, sums[0][order] * (1 + 1e-12), side="right") - 1
+    assert front.loss[at] == pytest.approx(best, rel=1e-9)
+
+
 def resnet18() -> tuple[Array, Array, NDArray[np.intp]]:
     """HAWQ's ResNet-18 at 8 and 4 bits: loss, costs (parameter bits, bit operations, latency), ties."""
     table = pd.read_csv(RESNET18)

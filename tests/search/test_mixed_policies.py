@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -114,6 +115,13 @@ def test_policies_that_the_profile_cannot_predict_are_left_out(workload: Workloa
 def test_a_pe_that_cannot_work_has_no_mixes(workload: Workload, profile: Profile) -> None:
     space = space_with(["mac(int8, int8, acc=int32)"], OWN, clock_mhz=100_000)
     assert [str(policy) for policy in mixed_space(space, workload, NANGATE, profile).choices.values["policy"]] == OWN
+
+
+def test_a_pe_that_takes_only_what_is_unknown_has_no_mixes(workload: Workload, profile: Profile) -> None:
+    known = profile.table[(profile.table["layer"] != "head") | profile.table["format"].isin(["int8", "int8_channel"])]
+    space = space_with(["mac(int6, int8, acc=int32)"], OWN)
+    mixed = mixed_space(space, workload, NANGATE, replace(profile, table=known))
+    assert [str(policy) for policy in mixed.choices.values["policy"]] == ["int8_channel/int8/int8"]
 
 
 def test_at_least_one_mix(workload: Workload, profile: Profile) -> None:
