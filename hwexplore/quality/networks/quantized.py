@@ -86,7 +86,7 @@ def quantize(
             _check(operand.storage)
     if "equalize" in method:
         model = equalized(model)
-    samples = calibration_inputs(model, tokens)
+    samples = calibration_inputs(model, tokens if method.calibrates else tokens[:1])
     layers = {name: _quantize(model.parameters[name], samples[name], which, method) for name, which in operands.items()}
     return QuantizedNetwork(model=model, quantized=layers, recent=recent)
 
