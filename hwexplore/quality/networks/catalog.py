@@ -21,7 +21,7 @@ NETWORKS = {
 """Name and what it is."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Benchmark:
     """A network with its data: tokens [windows, 1 + time], each predicted from those before it."""
 

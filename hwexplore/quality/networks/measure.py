@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -54,14 +55,13 @@ def measure(
     ``recent`` tokens of the KV cache stay in FP32; of the held-out text ``windows``, spread evenly, are predicted, or
     all. Raises InputError for unknown layers and methods and for numbers out of range.
     """
-    text = benchmark.held_out
-    count = len(text) if windows is None else windows
-    if not 2 <= count <= len(text):
-        raise InputError(f"windows is {windows}; {benchmark.name} has 2 to {len(text)} windows of held-out text")
+    most = len(benchmark.held_out)
+    count = most if windows is None else windows
+    if not 2 <= count <= most:
+        raise InputError(f"windows is {windows}; {benchmark.name} has 2 to {most} windows of held-out text")
     if recent < 0:
         raise InputError(f"recent is {recent}; expected a number of tokens from 0 on")
-    tokens = text[np.linspace(0, len(text) - 1, count).astype(int)]
-    reference = _reference(benchmark, tokens)
+    tokens, reference = _reference(benchmark, count)
     started = time.perf_counter()
     method = Method.parse(method) if isinstance(method, str) else method
     network = quantize(benchmark.model, operands, method, benchmark.calibration[:CALIBRATION_WINDOWS, :-1], recent)
@@ -113,8 +113,11 @@ def uniform(benchmark: Benchmark, text: str) -> dict[str, Operands]:
     return dict.fromkeys(benchmark.model.layers, operands)
 
 
-def _reference(benchmark: Benchmark, tokens: NDArray[Any]) -> NDArray[np.float32]:
-    return log_softmax(benchmark.model.logits(tokens[:, :-1]))
+@lru_cache(maxsize=2)
+def _reference(benchmark: Benchmark, windows: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Windows of held-out text, spread evenly, and FP32's predictions of them."""
+    tokens = benchmark.held_out[np.linspace(0, len(benchmark.held_out) - 1, windows).astype(int)]
+    return tokens, log_softmax(benchmark.model.logits(tokens[:, :-1]))
 
 
 def _bits(log_p: NDArray[np.float32], tokens: NDArray[Any]) -> NDArray[np.float64]:

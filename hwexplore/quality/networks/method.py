@@ -23,6 +23,7 @@ METHODS = {
 """What can be put together with "+", and what it does."""
 
 ROTATIONS = {"hadamard": None, "hadamard32": 32, "hadamard16": 16}
+CALIBRATED = {"smoothquant", "gptq", "bias"}
 EXCLUSIVE = ({"rtn", "clip"}, {"rtn", "gptq"}, {"rtn", "dual"}, {"clip", "dual"}, {"gptq", "dual"})
 
 
@@ -60,6 +61,11 @@ class Method:
     def rotation_block(self) -> int | None:
         """None: the largest power of two."""
         return next((block for part, block in ROTATIONS.items() if part in self), None)
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether the inputs of the layers matter."""
+        return bool(CALIBRATED & self.parts)
 
     def __str__(self) -> str:
         order = ("equalize", "smoothquant", *ROTATIONS, "rtn", "clip", "gptq", "dual", "bias")

@@ -18,11 +18,11 @@ from hwexplore.quality.networks.primitives import Array
 from hwexplore.quality.qsnr import check_signed
 from hwexplore.workloads import Operands
 
-__all__ = ["QuantizedNetwork", "calibration_inputs", "equalized", "quantize"]
+__all__ = ["QuantizedLayer", "QuantizedNetwork", "calibration_inputs", "equalized", "quantize"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Layer:
+class QuantizedLayer:
     """A linear layer: inputs / ``smoothing``, rotated, quantized, times ``weight`` [out, in], plus ``bias`` [out]."""
 
     operands: Operands
@@ -36,6 +36,7 @@ class _Layer:
         return ptq.round_to_nearest(self.transform(x), self.operands.activations.storage)
 
     def transform(self, x: Array) -> Array:
+        """The inputs [tokens, in] before they are quantized."""
         if self.smoothing is not None:
             x = x / self.smoothing
         return ptq.rotate(x, self.method.rotation_block) if self.method.rotates else x
@@ -53,17 +54,19 @@ class QuantizedNetwork:
     """
 
     model: CharLM
-    quantized: Mapping[str, _Layer]
+    quantized: Mapping[str, QuantizedLayer]
     recent: int = 0
 
     def logits(self, tokens: NDArray[Any]) -> Array:
         """As those of the model."""
-        return self.model.logits(tokens, self._linear, self._cache, self.recent)
+        return self.model.logits(tokens, self.linear, self.cache, self.recent)
 
-    def _linear(self, name: str, x: Array, weight: Array) -> Array:
+    def linear(self, name: str, x: Array, weight: Array) -> Array:
+        """The layer of that name as quantized, as `CharLM.logits` takes it."""
         return self.quantized[name](x) if name in self.quantized else x @ weight.T
 
-    def _cache(self, name: str, x: Array) -> Array:
+    def cache(self, name: str, x: Array) -> Array:
+        """Keys or values as stored, as `CharLM.logits` takes it."""
         if name not in self.quantized:
             return x
         return ptq.round_to_nearest(x, self.quantized[name].operands.kv_cache.storage)
@@ -76,8 +79,8 @@ def quantize(
 
     Activations have a scale per token, or per block of it, found as they come; keys and values have one per token and
     head. The KV cache takes the formats of the layers that write it, ``i.key`` and ``i.value``. ``tokens`` [windows,
-    time] calibrate: each layer on the inputs that it has in FP32. Raises InputError for unknown layers and
-    for formats that round at random or lack values of either sign.
+    time] calibrate: each layer on the inputs that it has in FP32. Raises InputError for unknown layers
+    and for formats that round at random or lack values of either sign.
     """
     for name, which in operands.items():
         if name not in model.layers:
@@ -86,7 +89,7 @@ def quantize(
             _check(operand.storage)
     if "equalize" in method:
         model = equalized(model)
-    samples = calibration_inputs(model, tokens)
+    samples = calibration_inputs(model, tokens if method.calibrates else tokens[:1])
     layers = {name: _quantize(model.parameters[name], samples[name], which, method) for name, which in operands.items()}
     return QuantizedNetwork(model=model, quantized=layers, recent=recent)
 
@@ -121,11 +124,11 @@ def equalized(model: CharLM) -> CharLM:
     return replace(model, parameters=parameters)
 
 
-def _quantize(weight: Array, samples: Array, operands: Operands, method: Method) -> _Layer:
+def _quantize(weight: Array, samples: Array, operands: Operands, method: Method) -> QuantizedLayer:
     smoothing = ptq.smoothing_factors(weight, samples).astype(np.float32) if "smoothquant" in method else None
     prepared = weight if smoothing is None else weight * smoothing
     prepared = ptq.rotate(prepared, method.rotation_block) if method.rotates else prepared
-    layer = _Layer(operands=operands, method=method, weight=prepared, smoothing=smoothing)
+    layer = QuantizedLayer(operands=operands, method=method, weight=prepared, smoothing=smoothing)
     layer = replace(layer, weight=_round(prepared, layer.transform(samples), operands, method).astype(np.float32))
     if "bias" in method:
         bias = ptq.bias_correction(prepared, layer.weight, layer.transform(samples), layer.read(samples))

@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hwexplore.quality.networks.corpus import VOCABULARY
+from hwexplore.quality.networks import load
+from hwexplore.quality.networks.corpus import VOCABULARY, encode, standard_library_text
+from hwexplore.quality.networks.gradient import loss_and_gradient
 from hwexplore.quality.networks.ngrams import bits_per_character
 
 SIZE = len(VOCABULARY)
@@ -31,3 +33,11 @@ def test_by_hand() -> None:
     expected = [-np.log2((1 + 2 * seen[2]) / 4), -np.log2(seen[3])]  # nothing came after 2
     ours = bits_per_character(np.array([1, 1, 2]), np.array([[1, 2, 3]]), 2)
     assert ours == pytest.approx(np.mean(expected))
+
+
+@pytest.mark.slow
+def test_the_language_model_is_far_better_than_a_trigram() -> None:
+    """Even one of the running Python's text, which may hold what is held out here."""
+    held_out = load("charlm").held_out
+    loss = loss_and_gradient(load("charlm").model, held_out)[0] / np.log(2)
+    assert loss < bits_per_character(encode(standard_library_text()[0]), held_out, 3) - 0.5

@@ -46,7 +46,7 @@ def test_one_layer_leaves_the_others() -> None:
     seen = []
 
     def compare(name: str, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        y = network._linear(name, x, weight)
+        y = network.linear(name, x, weight)
         if not np.allclose(y, x @ weight.T, atol=1e-6):
             seen.append(name)
         return y
@@ -58,8 +58,8 @@ def test_one_layer_leaves_the_others() -> None:
 def test_activations_are_rounded_per_token() -> None:
     network = quantize(model, {"0.gate": operands("fp32/int8/fp32")}, Method.parse("rtn"), tokens)
     x = np.random.default_rng(1).standard_normal((6, 32)).astype(np.float32)
-    alone = np.vstack([network._linear("0.gate", row[None], model.parameters["0.gate"]) for row in x])
-    np.testing.assert_allclose(network._linear("0.gate", x, model.parameters["0.gate"]), alone, atol=1e-5)
+    alone = np.vstack([network.linear("0.gate", row[None], model.parameters["0.gate"]) for row in x])
+    np.testing.assert_allclose(network.linear("0.gate", x, model.parameters["0.gate"]), alone, atol=1e-5)
 
 
 def test_recent_tokens_are_kept_out_of_a_coarse_cache() -> None:
@@ -79,7 +79,7 @@ def test_gptq_lowers_the_error_of_each_layer() -> None:
     for name in model.layers:
         target = inputs[name] @ model.parameters[name].T
         ours, nearest = (
-            quantize(model, formats, Method.parse(method), tokens)._linear(name, inputs[name], model.parameters[name])
+            quantize(model, formats, Method.parse(method), tokens).linear(name, inputs[name], model.parameters[name])
             for method in ("gptq", "rtn")
         )
         assert ((ours - target) ** 2).sum() < ((nearest - target) ** 2).sum()
@@ -88,7 +88,7 @@ def test_gptq_lowers_the_error_of_each_layer() -> None:
 def test_bias_correction_takes_the_mean_error_back() -> None:
     inputs = calibration_inputs(model, tokens)["0.down"]
     network = quantize(model, {"0.down": operands("int3/int4/fp32")}, Method.parse("bias"), tokens)
-    ours = network._linear("0.down", inputs, model.parameters["0.down"])
+    ours = network.linear("0.down", inputs, model.parameters["0.down"])
     np.testing.assert_allclose(ours.mean(0), (inputs @ model.parameters["0.down"].T).mean(0), atol=1e-5)
 
 
