@@ -52,7 +52,9 @@ def explore(
     operands: OperandsOption = "gaussian",
     quality: Annotated[
         Path | None,
-        typer.Option(help="Profile of the network, see docs/mixed_precision.md: its predicted loss is the error, by layer."),
+        typer.Option(
+            help="Profile of the network (docs/mixed_precision.md): its predicted loss is the error, by layer."
+        ),
     ] = None,
     mixes: Annotated[int, typer.Option(help="With --quality, mixed policies per front of a PE.")] = 8,
     out: Annotated[

@@ -53,8 +53,7 @@ def dual_grain(weight: ArrayLike, bits: int = 4, group: int = 32) -> DualGrained
     largest_code = 2 ** (bits - 1) - 1
     groups = w.reshape(w.shape[0], -1, group)
     ideal = np.abs(groups).max(-1) / largest_code
-    reach = ideal.max(-1, keepdims=True)
-    reach = np.where(reach > 0, reach, 1)
+    reach = np.maximum(ideal.max(-1, keepdims=True), INT8_MAX * np.finfo(np.float32).tiny)
     best: DualGrained | None = None
     least = np.full((w.shape[0], 1), np.inf)
     for largest_scale in range(1, INT8_MAX // largest_code + 1):
