@@ -9,6 +9,7 @@ import typer
 from hwexplore.cli.console import print_json, print_table
 from hwexplore.cli.quality_distributions import distributions
 from hwexplore.cli.quality_model import model
+from hwexplore.cli.quality_profile import profile
 from hwexplore.cli.quality_tensors import tensors
 from hwexplore.quality import compare_laws
 
@@ -18,6 +19,7 @@ app = typer.Typer(help="What a format does to data.", no_args_is_help=True)
 app.command()(distributions)
 app.command()(tensors)
 app.command()(model)
+app.command()(profile)
 FORMATS = [
     *("int8_channel", "int6_channel", "int4_channel", "int4_g128", "e4m3_channel", "e2m3_channel", "e2m1_channel"),
     *("mxint8", "mxfp8", "mxint6", "mxfp6", "mxint4", "mxfp4", "nvint4", "nvfp4"),
