@@ -14,7 +14,7 @@ from hwexplore.cli.console import errors
 from hwexplore.cli.explain import explain
 from hwexplore.cli.explore import explore
 from hwexplore.cli.roofline import roofline
-from hwexplore.cli.serve import serve
+from hwexplore.cli.serving import serving
 from hwexplore.cli.utilisation import utilisation
 from hwexplore.errors import InputError
 
@@ -28,7 +28,7 @@ app = typer.Typer(
 app.command()(explore)
 app.command()(explain)
 app.command()(roofline)
-app.command()(serve)
+app.command()(serving)
 app.command()(utilisation)
 app.command()(claims)
 app.add_typer(calibrate.app, name="calibrate")

@@ -1,4 +1,4 @@
-"""``hwexplore serve``."""
+"""``hwexplore serving``."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ import typer
 from hwexplore import technology as technologies
 from hwexplore.accelerator import Choices, Modelled, Published, link, preset
 from hwexplore.accelerator.devices import Device
-from hwexplore.accelerator.serving import SERVING_METRICS
-from hwexplore.accelerator.serving import serve as run
+from hwexplore.accelerator.serving import SERVING_METRICS, serve
 from hwexplore.cli.console import output as console
 from hwexplore.cli.console import print_json, print_table
 from hwexplore.cli.options import Batch, Measured, SpaceFile, TechnologyName, load_space
 from hwexplore.errors import InputError
 from hwexplore.workloads import Policy
 
-__all__ = ["serve"]
+__all__ = ["serving"]
 
 
-def serve(
+def serving(
     workload: Annotated[str, typer.Argument(help="Language model of the catalogue, or a config.json.")],
     accelerator: Annotated[
         str, typer.Option(help="Published accelerator (see 'hwexplore accelerators list'), or the id of a design.")
@@ -55,7 +54,7 @@ def serve(
 ) -> None:
     """Print latency, throughput, energy and cost of serving a batch of requests.
 
-    Example: hwexplore serve llama-2-7b --batch 8 --accelerator h100 --decode-accelerator a100
+    Example: hwexplore serving llama-2-7b --batch 8 --accelerator h100 --decode-accelerator a100
     """
     names = {"device": accelerator, "decode": decode_accelerator, "attention": attention_accelerator}
     given = {role: name for role, name in names.items() if name is not None}
@@ -65,7 +64,7 @@ def serve(
         role: _device(name, price, policy, measured, space, technology)
         for (role, name), price in zip_longest(given.items(), price_per_hour)
     }
-    served = run(workload, **devices, link=link(link_name), prompt=prompt, output=output, batch=batch)
+    served = serve(workload, **devices, link=link(link_name), prompt=prompt, output=output, batch=batch)
     metrics = served.metrics(nan if accuracy is None else accuracy)
     frame = served.to_frame().drop(columns="group")
     stages = frame.to_dict("records")

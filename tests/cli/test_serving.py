@@ -1,4 +1,4 @@
-"""``hwexplore serve``."""
+"""``hwexplore serving``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hwexplore.workloads import Policy
 
 Run = Callable[..., tuple[int, str, str]]
 
-SETTING = ("serve", "smollm2-135m", "--prompt", 32, "--output", 8, "--batch", 4)
+SETTING = ("serving", "smollm2-135m", "--prompt", 32, "--output", 8, "--batch", 4)
 LENGTHS = {"prompt": 32, "output": 8, "batch": 4}
 
 
