@@ -58,6 +58,11 @@ class Choices:
                 raise InputError(f"parameter {name} lists a value twice: {', '.join(map(str, column))}")
         object.__setattr__(self, "values", checked)
 
+    @property
+    def dataflows(self) -> NDArray[np.intp]:
+        """The dataflows as indices into ``DATAFLOWS``."""
+        return np.array([DATAFLOWS.index(dataflow) for dataflow in self.values["dataflow"]], np.intp)
+
     def numbers(self, name: str) -> NDArray[np.float64]:
         """The values of a numeric parameter as an array."""
         return np.array(self.values[name], float)

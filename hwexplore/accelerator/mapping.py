@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.accelerator.cycles import DATAFLOWS, by_dataflow, setup_cycles
+from hwexplore.accelerator.cycles import by_dataflow, setup_cycles
 from hwexplore.accelerator.designs import Choices
 from hwexplore.accelerator.operator_table import OperatorTable
 from hwexplore.accelerator.placement import Placement
@@ -62,7 +62,7 @@ class Mapper:
     def __init__(self, ops: OperatorTable, placement: Placement, accumulator_bits: Array, choices: Choices) -> None:
         self._arguments = ops, placement, accumulator_bits, choices
         self._numbers = {name: choices.numbers(name) for name in ("rows", "cols", "vector_lanes", "sram_kib")}
-        self._dataflow = np.array([DATAFLOWS.index(dataflow) for dataflow in choices.values["dataflow"]])
+        self._dataflow = choices.dataflows
         self._accumulator_bytes = accumulator_bits / 8
 
         on_chip_bytes = ops.batch * ops.m * ops.k * ops.a_width

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.accelerator.cycles import DATAFLOWS, by_dataflow
+from hwexplore.accelerator.cycles import by_dataflow
 from hwexplore.accelerator.designs import Choices
 from hwexplore.accelerator.hardware import Hardware
 from hwexplore.accelerator.mapping import Mapper
@@ -121,7 +121,7 @@ class Model:
     @cached_property
     def dataflow(self) -> NDArray[np.intp]:
         """Index into ``DATAFLOWS`` of each dataflow."""
-        return np.array([DATAFLOWS.index(dataflow) for dataflow in self.choices.values["dataflow"]], np.intp)
+        return self.choices.dataflows
 
     @cached_property
     def _lane(self) -> Array:

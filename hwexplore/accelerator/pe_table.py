@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from hwexplore.accelerator.designs import Choices
 from hwexplore.pe import PE
 from hwexplore.technology import Bill, Item, Technology
 
-__all__ = ["PeTable", "operand_registers", "units"]
+__all__ = ["PeTable", "first_units", "operand_registers", "units"]
 
 Array = NDArray[np.float64]
 
@@ -38,6 +39,11 @@ def operand_registers(pe: PE, dataflow: str = "os") -> Bill:
 def units(pe: PE) -> list[PE]:
     """``pe`` in each of its modes."""
     return [pe.in_mode(mode) for mode in pe.modes] or [pe]
+
+
+def first_units(pes: Sequence[PE]) -> NDArray[np.intp]:
+    """The number of the first unit of each of ``pes``, when all their `units` are numbered through."""
+    return np.cumsum([0, *(len(units(pe)) for pe in pes[:-1])])
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class PeTable:
         modes = [units(pe) for pe in pes]
         per_pe = len(pes), len(DATAFLOWS), len(clocks), len(nodes)
         per_unit = sum(map(len, modes)), *per_pe[1:]
-        first_unit = np.cumsum([0, *map(len, modes)])[:-1]
+        first_unit = first_units(pes)
         reachable, period_s = np.empty(per_pe, bool), np.empty(per_pe)
         by_pe = {name: np.empty(per_pe) for name in ("core_um2", "register_um2", "clock_pj", "leakage_uw")}
         by_unit = {name: np.empty(per_unit) for name in ("core_pj", "register_pj", "wire_pj")}

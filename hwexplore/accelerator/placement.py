@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hwexplore.accelerator.cycles import Folds
 from hwexplore.accelerator.designs import Choices
 from hwexplore.accelerator.operator_table import stationary
-from hwexplore.accelerator.pe_table import units
+from hwexplore.accelerator.pe_table import first_units, units
 from hwexplore.pe import PE
 from hwexplore.workloads import Policy, Workload
 
@@ -65,7 +65,7 @@ class Placement:
         unit = np.full((len(policies), len(pes), len(workload.operators)), -1, np.intp)
         figures = np.ones((len(FIGURES), *unit.shape))
         modes = [units(pe) for pe in pes]
-        first_unit = np.cumsum([0, *map(len, modes)])
+        first_unit = first_units(pes)
         for place in np.ndindex(*unit.shape[:2]):
             number = place[1]
             for operator, chosen in enumerate(_chosen(pes[number], policies[place[0]], workload)):

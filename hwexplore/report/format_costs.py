@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hwexplore.accelerator.model import Breakdown, Index, Model
 from hwexplore.accelerator.operator_table import ALWAYS, FALLBACK, ON_ARRAY, PLACES, stationary
-from hwexplore.accelerator.pe_table import units
+from hwexplore.accelerator.pe_table import first_units, units
 from hwexplore.formats import Format
 from hwexplore.technology import Bill
 
@@ -41,7 +41,7 @@ def format_costs(model: Model, index: Index, breakdown: Breakdown, design: int) 
         total = float(moved @ count)
         busy_s = total / float(hardware.bandwidth_bytes_per_s[0])
         terms.append(_term(term, "DRAM", 0.0, total, total * float(per_byte[0]) * 1e-12, busy_s))
-    for term, picojoules in _inside(model, breakdown, at, design).items():
+    for term, picojoules in _inside(model, at).items():
         terms.append(_term(term, "array", 0.0, 0.0, float(picojoules @ count) * 1e-12, 0.0))
     return [term for term in terms if term["energy_j"] > 0]
 
@@ -70,12 +70,7 @@ def _vector_work(model: Model, breakdown: Breakdown, at: dict[str, int], design:
 def _traffic(model: Model, one: Index, at: dict[str, int]) -> dict[str, Array]:
     """DRAM bytes of each operator that are not elements: scales and zero points, and what packing pads."""
     policy = model.choices.values["policy"][at["policy"]]
-    operators, ops, tiling = model.workload.operators, model.operators, model.mapper.tiling(one)
-    moved_bytes = {
-        "activations": ops.a_bytes[at["policy"]] * tiling.a_passes[0],
-        "weights": ops.b_bytes[at["policy"]] * tiling.b_passes[0],
-        "outputs": ops.c_bytes[at["policy"]],
-    }
+    operators, moved_bytes = model.workload.operators, model.mapper.moved(one)
     terms = {
         f"{kind} of {operand}": np.zeros(len(operators))
         for kind in ("scales and zero points", "packing")
@@ -91,8 +86,8 @@ def _traffic(model: Model, one: Index, at: dict[str, int]) -> dict[str, Array]:
         for operand, format in formats.items():
             name = "KV cache" if attention and operand == "weights" else operand
             scales, packing = _overheads(format.storage)
-            terms[f"scales and zero points of {name}"][number] += scales * moved_bytes[operand][number]
-            terms[f"packing of {name}"][number] += packing * moved_bytes[operand][number]
+            terms[f"scales and zero points of {name}"][number] += scales * moved_bytes[operand][0, number]
+            terms[f"packing of {name}"][number] += packing * moved_bytes[operand][0, number]
     return terms
 
 
@@ -102,15 +97,14 @@ def _overheads(format: Format) -> tuple[float, float]:
     return (format.bits - format.element.bits) / stored, (stored - format.bits) / stored
 
 
-def _inside(model: Model, breakdown: Breakdown, at: dict[str, int], design: int) -> dict[str, Array]:
+def _inside(model: Model, at: dict[str, int]) -> dict[str, Array]:
     """Energy of each operator on what a PE has besides products and sums, by purpose."""
     node = model.technology.at(model.choices.values["voltage"][at["voltage"]])
     pe = model.choices.values["pe"][at["pe"]]
     bill = pe.bill(model.operands)
     effort = node.effort(bill, float(model.pes.period_s[at["pe"], at["clock_mhz"], at["voltage"]]) * 1e12)
     cycles = model.placement.work_cycles[at["policy"], at["pe"]]
-    first = sum(len(units(other)) for other in model.choices.values["pe"][: at["pe"]])
-    chosen = model.placement.unit[at["policy"], at["pe"]] - first
+    chosen = model.placement.unit[at["policy"], at["pe"]] - first_units(model.choices.values["pe"])[at["pe"]]
     terms: dict[str, Array] = {}
     for number, unit in enumerate(units(pe)):
         for purpose in dict.fromkeys(item.purpose for item in bill if item.purpose):
