@@ -95,7 +95,11 @@ class Space:
 
     def restricted(self, constraints: Sequence[str | Constraint]) -> Space:
         """The space with further constraints; its designs keep their numbers."""
-        return Space((*self.constraints, *constraints), **self._declared)
+        return self.with_constraints((*self.constraints, *constraints))
+
+    def with_constraints(self, constraints: Sequence[str | Constraint]) -> Space:
+        """The space with these constraints in place of its own."""
+        return Space(constraints, **self._declared)
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
