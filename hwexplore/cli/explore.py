@@ -11,7 +11,7 @@ import typer
 from hwexplore import report
 from hwexplore import technology as technologies
 from hwexplore.cli.console import errors, output, print_json, print_line, progress_bar
-from hwexplore.cli.front import print_front
+from hwexplore.cli.front import print_front, print_likely
 from hwexplore.cli.options import (
     Batch,
     Context,
@@ -29,7 +29,7 @@ from hwexplore.cli.options import (
 )
 from hwexplore.errors import InputError
 from hwexplore.quality.profile import Profile
-from hwexplore.search import OBJECTIVES, DesignFolder, Front, mixed_space, space_schema
+from hwexplore.search import OBJECTIVES, DesignFolder, Front, likely_front, mixed_space, space_schema
 from hwexplore.search import explore as search
 
 __all__ = ["explore"]
@@ -68,6 +68,11 @@ def explore(
             help="FILE.html for a report, FOLDER.parquet for every evaluated design, chunk by chunk; repeat for both."
         ),
     ] = [],  # noqa: B006
+    draws: Annotated[
+        int,
+        typer.Option(help="Joint draws of the coefficients: which designs may be on the true front; 0 for none."),
+    ] = 0,
+    margin: Annotated[float, typer.Option(help="With --draws, the factor behind the front that is looked at.")] = 1.2,
     resume: Annotated[bool, typer.Option("--resume", help="Take the designs that --out FOLDER.parquet has.")] = False,
     jobs: Annotated[int, typer.Option(help="Chunks evaluated at a time; -1 for all cores.")] = -1,
     json: Annotated[bool, typer.Option("--json", help="Print the whole front as JSON.")] = False,
@@ -113,13 +118,22 @@ def explore(
             print_line(f"{folder.path / name} was damaged: removed, its designs evaluated again", errors)
         if resume:
             print_line(f"{folder.reused:,} designs were in {folder.path} already", errors)
+    likely = None
+    if draws and front.complete:
+        with progress_bar() as bar:
+            task = bar.add_task("draws", total=draws)
+            likely = likely_front(front, draws, margin, jobs, lambda done: bar.update(task, completed=done))
     if json:
-        print_json({**_metadata(front, workload, dims, quality), "designs": front.to_frame().to_dict("records")})
+        print_json(
+            {**_metadata(front, workload, dims, quality), "designs": (likely or front).to_frame().to_dict("records")}
+        )
     else:
         print_front(front)
+        if likely is not None:
+            print_likely(likely)
     for path in out if len(front) else []:
         if path in pages:
-            report.write_report(front, path)
+            report.write_report(front, path, likely)
         print_line(f"wrote {path}", errors if json else output)
     if not front.complete:
         raise typer.Exit(130)

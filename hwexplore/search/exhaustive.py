@@ -21,7 +21,7 @@ from hwexplore.search.store import Chunk, DesignFolder
 from hwexplore.technology import Technology
 from hwexplore.workloads import Workload
 
-__all__ = ["CHUNK", "OBJECTIVES", "explore"]
+__all__ = ["CHUNK", "OBJECTIVES", "explore", "feasible_designs"]
 
 CHUNK = 32768
 """Designs evaluated at a time; bounds the memory of a search whatever the size of its space."""
@@ -55,8 +55,6 @@ def explore(
     if jobs == 0:
         raise InputError("jobs = 0 evaluates nothing; give a number of chunks, or -1 for all cores")
     space = space.restricted(constraints)
-    limits = [constraint for constraint in space.constraints if not constraint.over_parameters]
-    named = sorted({name for limit in limits for name in limit.names} & set(PARAMETERS))
     builder = FrontBuilder(check_objectives(list(objectives)))
     node = technologies.load(technology) if isinstance(technology, str) else technology
     problem = Problem(space, workload, node, fidelity, operands, quality)
@@ -64,16 +62,12 @@ def explore(
     evaluated = feasible = 0
     try:
         for chunk in _chunks(problem, designs, jobs):
-            ids, columns = chunk.ids, chunk.columns
             if designs is not None:
                 designs.count(chunk)
-            keep = columns["reason"] == 0
-            if limits:
-                own = {**columns, **space.columns(space.indices(ids), named)}
-                keep &= np.logical_and.reduce([limit.holds(own) for limit in limits])
-            builder.add({name: column[keep] for name, column in {"id": ids, **columns}.items()})
-            evaluated += len(ids)
-            feasible += int(keep.sum())
+            possible = _feasible(space, chunk)
+            builder.add({"id": possible.ids, **possible.columns})
+            evaluated += len(chunk.ids)
+            feasible += len(possible.ids)
             if progress is not None:
                 progress(evaluated)
     except KeyboardInterrupt:
@@ -83,6 +77,19 @@ def explore(
         ids = ids[np.lexsort((ids, to_minimise(builder.columns, objectives[:1])[:, 0]))]
     front = Front(problem, tuple(objectives), space.constraints, ids, evaluated, feasible, time.perf_counter() - start)
     return check_nonempty(front) if front.complete else front
+
+
+def feasible_designs(problem: Problem, jobs: int = 1) -> Iterator[Chunk]:
+    """The designs of the problem's space that are feasible and meet its constraints, chunk by chunk."""
+    return (_feasible(problem.space, chunk) for chunk in _chunks(problem, None, jobs))
+
+
+def _feasible(space: Space, chunk: Chunk) -> Chunk:
+    limits = [constraint for constraint in space.constraints if not constraint.over_parameters]
+    named = sorted({name for limit in limits for name in limit.names} & set(PARAMETERS))
+    columns = {**chunk.columns, **space.columns(space.indices(chunk.ids), named)} if named else chunk.columns
+    keep = np.logical_and.reduce([chunk.columns["reason"] == 0, *(limit.holds(columns) for limit in limits)])
+    return Chunk(chunk.ids[keep], {name: column[keep] for name, column in chunk.columns.items()})
 
 
 def _chunks(problem: Problem, folder: DesignFolder | None, jobs: int) -> Iterator[Chunk]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import joblib
 import moocore
@@ -38,7 +39,7 @@ class LikelyFront:
     ``probability`` [design] is the share of ``draws`` in which the design ``ids`` [design] is on the front. Every
     design is in it that is on the front of some draw, or so near to one that a further draw may bring it there: within
     the factor ``tolerance`` in all objectives. ``looked_at`` designs were drawn: those that at the nominal coefficients
-    are within the factor ``margin`` of the ``front``; ``reach`` is the largest such factor of a design on a draw's front.
+    are within the factor ``margin`` of the ``front``; ``reach`` is the largest such factor on the front of any draw.
     """
 
     front: Front
@@ -134,17 +135,18 @@ def likely_front(
 
 def _candidates(front: Front, exact: Mask, step: float, jobs: int) -> tuple[NDArray[np.int64], Array, Array]:
     """Number, error and excess of the designs within ``step`` of the front."""
-    nominal = _costs({name: column.to_numpy() for name, column in front.to_frame().items()}, front.objectives)
+    frame = front.to_frame()
+    nominal = _costs({name: frame[name].to_numpy() for name in front.objectives}, front.objectives)
     parts = []
-    for ids, columns in feasible_designs(front.problem, jobs):
-        costs = _costs(columns, front.objectives)
+    for chunk in feasible_designs(front.problem, jobs):
+        costs = _costs(chunk.columns, front.objectives)
         near = within(costs, nominal, exact, step)
-        parts.append((ids[near], columns["error"][near], excess(costs[near], nominal, exact)))
+        parts.append((chunk.ids[near], chunk.columns["error"][near], excess(costs[near], nominal, exact)))
     ids, errors, behind = (np.concatenate(part) for part in zip(*parts, strict=True))
     return ids, errors, behind
 
 
-def _costs(columns: dict[str, NDArray[np.generic]], objectives: tuple[str, ...]) -> Array:
+def _costs(columns: Mapping[str, NDArray[Any]], objectives: tuple[str, ...]) -> Array:
     """Costs [design, objective] of which less is better, as logarithms but for those that are `EXACT`."""
     logarithms = {name: columns[name] if name in EXACT else np.log(columns[name]) for name in objectives}
     return to_minimise(logarithms, objectives)
