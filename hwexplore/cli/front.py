@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from hwexplore.cli.console import output, print_table
-from hwexplore.search import Front
+from hwexplore.search import LEVEL, Front, LikelyFront
 
-__all__ = ["print_front"]
+__all__ = ["print_front", "print_likely"]
 
 FEW_OVERRIDES = 2
 HEADINGS = (
@@ -63,6 +63,21 @@ def print_front(front: Front) -> None:
     )
     for name, why in front.inert().items():
         output.print(f"inert parameter {name}: {why}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_likely(likely: LikelyFront) -> None:
+    """How many designs may be on the true front, and how sure those of the nominal one are."""
+    probability = likely.probability
+    rare = int(np.count_nonzero(probability[np.isin(likely.ids, likely.front.ids)] < 0.5))
+    lines = (
+        f"true front in {likely.draws} joint draws: {len(likely):,} designs hold it whole with {LEVEL:.0%} confidence, "
+        f"{np.count_nonzero(probability):,} were on it in some draw, {np.count_nonzero(probability == 1):,} in each; "
+        f"{rare:,} of the {len(likely.front):,} nominal ones in fewer than half",
+        f"drawn: {likely.looked_at:,} designs within {likely.margin:.2f} times of the nominal front; "
+        f"those that came up were within {likely.reach:.2f}",
+    )
+    for line in lines:
+        output.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _short(policy: str) -> str:

@@ -19,7 +19,7 @@ const TERM_COLOURS = {
 };
 
 const state = {
-  x: head.objectives[0], y: head.objectives[1] ?? "area_mm2", colour: head.objectives.length > 2 ? head.objectives.at(-1) : "policy", size: "",
+  x: head.objectives[0], y: head.objectives[1] ?? "area_mm2", colour: head.likely ? "probability" : head.objectives.length > 2 ? head.objectives.at(-1) : "policy", size: "",
   bars: false, width: "time", brushes: new Map(), filter: "", sort: head.objectives[0],
   descending: COLUMN.get(head.objectives[0]).maximised, selected: details.length ? details[0].row : 0,
 };
@@ -218,11 +218,12 @@ function drawFront(visible) {
   const traces = [points(hidden, { hoverinfo: "skip", showlegend: false, marker: { color: theme("faded"), size: 4, opacity: 0.35 } })];
   for (const group of colourGroups(visible)) {
     if (!group.members.length) continue;
-    const marker = { size: group.members.map((row) => sizes[row]), opacity: 0.85, line: { width: 0.5, color: theme("panel") } };
+    const symbols = group.members.map((row) => (group.symbol ?? "circle") + (rows.nominal?.[row] === "no" ? "-open" : ""));
+    const marker = { symbol: symbols, size: group.members.map((row) => sizes[row]), opacity: 0.85, line: { width: 0.5, color: theme("panel") } };
     if (group.scale) {
       Object.assign(marker, { color: group.members.map((row) => scale(state.colour).at[row]), cmin: 0, cmax: 1, colorscale: [0, 0.25, 0.5, 0.75, 1].map((t) => [t, colourAt(t)]), colorbar: colourBar(state.colour) });
     } else {
-      Object.assign(marker, { color: group.colour, symbol: group.symbol });
+      marker.color = group.colour;
     }
     traces.push(points(group.members, {
       name: escapeMarkup(group.label), showlegend: !group.scale, text: group.members.map(hover), hoverinfo: "text", marker, ...(state.bars ? bars(group.members, group.scale ? theme("faded") : `${group.colour}66`) : {}),
@@ -350,7 +351,7 @@ function drawDesign() {
   const detail = DETAIL.get(row);
   $("design-title").textContent = COUNT ? `Design ${rows.id[row]}` : "No design";
   const notes = [];
-  if (COUNT && !detail) notes.push(`The front has ${COUNT} designs; ${details.length} that span it are opened up here, and this one is not among them. The command below prints it.`);
+  if (COUNT && !detail) notes.push(`The front has ${head.front} designs; ${details.length} that span it are opened up here, and this one is not among them. The command below prints it.`);
   if (detail && head.fidelity === "roofline") notes.push("The front holds roofline bounds; what follows counts cycles and tiles, so its totals are higher.");
   $("design-note").textContent = notes.join(" ");
   $("design").hidden = !COUNT;
@@ -552,7 +553,8 @@ function showHead() {
     "technology": head.technology_description, "fidelity": head.fidelity,
     "space": `${number(head.space)} designs`,
     "evaluated": `${number(head.evaluated)}${head.complete ? ", complete" : ", interrupted: the front is that of these"}`,
-    "feasible": number(head.feasible), "on the front": number(COUNT),
+    "feasible": number(head.feasible), "on the front": number(head.front),
+    ...(head.likely ? { [`hold the true front at ${percent(head.likely.level)}`]: `${number(head.likely.designs)}, of ${head.likely.draws} joint draws; hollow: off the nominal front` } : {}),
     "objectives": head.objectives.map((name) => `${COLUMN.get(name).maximised ? "most" : "least"} ${heading(name)}`).join(", "),
     "constraints": head.constraints.join(", ") || "none", "hwexplore": head.version,
   };

@@ -8,9 +8,12 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from hwexplore.accelerator import METRICS, PARAMETERS
 from hwexplore.report.describe import OPERATOR_FIELDS, describe
-from hwexplore.search import MAXIMISED, Front, Space
+from hwexplore.search import LEVEL, MAXIMISED, Front, LikelyFront, Space
 from hwexplore.technology import Technology, coefficients
 
 __all__ = ["DETAILED", "LABELS", "UNITS", "payload"]
@@ -19,6 +22,8 @@ DETAILED = 400
 """Designs that the page opens up; the others show their metrics only."""
 DETAILED_ROWS = 9600
 """Bound on designs times operators that the page opens up, so that long networks keep the page small."""
+OTHERS = 5000
+"""Designs off the nominal front that the page shows, the likeliest."""
 DIGITS = 5
 """Significant digits of the numbers on the page."""
 
@@ -43,6 +48,8 @@ LABELS = {
     "tops_per_mm2": "density",
     "edp_js": "energy x delay",
     "error": "error (NSR)",
+    "nominal": "on the nominal front",
+    "probability": "probability",
 }
 UNITS = {
     "clock_mhz": "MHz",
@@ -52,11 +59,12 @@ UNITS = {
 }
 
 
-def payload(front: Front) -> dict[str, Any]:
+def payload(front: Front, likely: LikelyFront | None = None) -> dict[str, Any]:
     """Head, columns, rows, details, PEs, operators and coefficients of the page.
 
-    ``rows`` has a list per column, an entry per design of the front; ``details`` are those of up to ``DETAILED``
-    designs that span it, each with its ``row`` and, in ``pe``, the index of its PE in ``pes``.
+    ``rows`` has a list per column, an entry per design of the front and, after them, per further design that is
+    ``likely``; ``details`` are those of up to ``DETAILED`` designs that span the front, each with its ``row`` and, in
+    ``pe``, the index of its PE in ``pes``.
     """
     problem = front.problem
     most = max(1, min(DETAILED, DETAILED_ROWS // len(problem.workload.operators)))
@@ -73,10 +81,10 @@ def payload(front: Front) -> dict[str, Any]:
         }
         for row, design in zip(detailed, designs, strict=True)
     ]
-    frame = front.to_frame()
+    frame = front.to_frame() if likely is None else _with_likely(front, likely)
     content = {
-        "head": _head(front),
-        "columns": _columns(front),
+        "head": _head(front, likely),
+        "columns": _columns(front, likely is not None),
         "rows": {name: frame[name].tolist() for name in frame},
         "details": details,
         "pes": pes,
@@ -86,7 +94,16 @@ def payload(front: Front) -> dict[str, Any]:
     return {name: _compact(part) for name, part in content.items()}
 
 
-def _head(front: Front) -> dict[str, Any]:
+def _with_likely(front: Front, likely: LikelyFront) -> pd.DataFrame:
+    """The designs of the front in its order, then up to ``OTHERS`` of those that are likely besides."""
+    others = likely.ids[~np.isin(likely.ids, front.ids)][:OTHERS]
+    frame = likely.to_frame().set_index("id")
+    return (
+        frame.assign(nominal=frame["nominal"].map({True: "yes", False: "no"})).loc[[*front.ids, *others]].reset_index()
+    )
+
+
+def _head(front: Front, likely: LikelyFront | None) -> dict[str, Any]:
     problem, workload = front.problem, front.problem.workload
     return {
         "version": version("hwexplore"),
@@ -107,6 +124,8 @@ def _head(front: Front) -> dict[str, Any]:
         "inert": front.inert(),
         "explain": _explain(front),
         "space_toml": problem.space.to_toml(),
+        "front": len(front),
+        "likely": None if likely is None else {"designs": len(likely), "draws": likely.draws, "level": LEVEL},
     }
 
 
@@ -123,14 +142,17 @@ def _explain(front: Front) -> list[str]:
         ("technology", problem.technology.name),
         *([("operands", problem.operands)] if problem.operands != "gaussian" else []),
     ]
-    if problem.space.to_toml() != Space.default().to_toml():
+    if problem.space.choices.values != Space.default().choices.values:
         options.append(("space", "space.toml"))
     return ["hwexplore explain", " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options)]
 
 
-def _columns(front: Front) -> list[dict[str, Any]]:
+def _columns(front: Front, is_drawn: bool) -> list[dict[str, Any]]:
     parameters = [(name, meaning, "parameter") for name, meaning in PARAMETERS.items()]
     metrics = [(name, meaning, "metric") for name, (_, meaning) in METRICS.items()]
+    if is_drawn:
+        parameters.append(("nominal", "whether the design is on the front at the nominal coefficients", "parameter"))
+        metrics.append(("probability", "share of the joint draws in which the design is on the front", "metric"))
     return [
         {
             "name": name,
@@ -138,7 +160,7 @@ def _columns(front: Front) -> list[dict[str, Any]]:
             "unit": UNITS.get(name, ""),
             "meaning": meaning,
             "role": role,
-            "numeric": role == "metric" or front.problem.space.labels(name).dtype != object,
+            "numeric": role == "metric" or (name in PARAMETERS and front.problem.space.labels(name).dtype != object),
             "objective": name in front.objectives,
             "maximised": name in MAXIMISED,
         }

@@ -1,24 +1,31 @@
 """Search of design spaces: spaces, constraints, exhaustive search, Pareto fronts."""
 
-from hwexplore.search.constraints import Constraint
+from hwexplore.search.constraints import Bound, Constraint
 from hwexplore.search.exhaustive import OBJECTIVES, explore
 from hwexplore.search.front import Front, Problem, joint_intervals
+from hwexplore.search.likely_front import LEVEL, LikelyFront, likely_front
 from hwexplore.search.mixed_policies import mixed_space
 from hwexplore.search.pareto import MAXIMISED, FrontBuilder
+from hwexplore.search.schema import space_schema
 from hwexplore.search.space import Space
-from hwexplore.search.store import DesignFile, read_metadata
+from hwexplore.search.store import DesignFolder, read_metadata
 
 __all__ = [
+    "LEVEL",
     "MAXIMISED",
     "OBJECTIVES",
+    "Bound",
     "Constraint",
-    "DesignFile",
+    "DesignFolder",
     "Front",
     "FrontBuilder",
+    "LikelyFront",
     "Problem",
     "Space",
     "explore",
     "joint_intervals",
+    "likely_front",
     "mixed_space",
     "read_metadata",
+    "space_schema",
 ]

@@ -5,33 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 import joblib
 import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore import technology as technologies
-from hwexplore.accelerator import Fidelity
+from hwexplore.accelerator import PARAMETERS, Fidelity
 from hwexplore.errors import InputError
 from hwexplore.quality.profile import Profile
-from hwexplore.search.constraints import NUMERIC_PARAMETERS, Constraint, check_consistent
 from hwexplore.search.front import DesignEvaluator, Front, Problem, check_nonempty
 from hwexplore.search.pareto import FrontBuilder, check_objectives, to_minimise
 from hwexplore.search.space import Space
-from hwexplore.search.store import DesignFile
+from hwexplore.search.store import Chunk, DesignFolder
 from hwexplore.technology import Technology
 from hwexplore.workloads import Workload
 
-__all__ = ["CHUNK", "OBJECTIVES", "explore"]
+__all__ = ["CHUNK", "OBJECTIVES", "explore", "feasible_designs"]
 
 CHUNK = 32768
 """Designs evaluated at a time; bounds the memory of a search whatever the size of its space."""
 OPERATORS = 32
 """Operators up to which chunks have their full size; more make them smaller."""
 OBJECTIVES = ("latency_s", "energy_j", "area_mm2", "error")
-
-Chunk = tuple[NDArray[np.int64], dict[str, NDArray[Any]]]
 
 
 def explore(
@@ -41,42 +37,37 @@ def explore(
     constraints: Sequence[str] = (),
     technology: str | Technology = "nangate45",
     fidelity: Fidelity = "tile",
-    designs: DesignFile | None = None,
+    designs: DesignFolder | None = None,
     progress: Callable[[int], None] | None = None,
     jobs: int = 1,
     operands: str = "gaussian",
     quality: Profile | None = None,
 ) -> Front:
-    """The exact Pareto front of ``space`` on ``workload``: every design is evaluated.
+    """The exact Pareto front of ``space`` on ``workload``: every design that it permits is evaluated.
 
-    ``designs`` takes every evaluated design, ``progress`` is called with the number of designs done so far, ``jobs``
-    chunks are evaluated at a time (threads, unless a joblib backend says otherwise; -1 for all cores). The result does
-    not depend on ``jobs``. ``operands`` (gaussian or uniform) are what PEs multiply. With a profile as ``quality`` the
-    error is the loss increase that it predicts; `mixed_space` makes the policies by layer for it. On Ctrl-C the front
-    of what was evaluated is returned, with ``complete`` false. InputError where no design is feasible within the
-    constraints.
+    ``constraints`` are added to those of the space. ``designs`` keeps every evaluated design, and brings those of an
+    earlier run. ``progress`` is called with the number of designs done so far. ``jobs`` chunks are evaluated at a time
+    (threads, unless a joblib backend says otherwise; -1 for all cores); the result does not depend on it. ``operands``
+    (gaussian or uniform) are what PEs multiply. With a profile as ``quality`` the error is the loss increase that it
+    predicts; `mixed_space` makes the policies by layer for it. On Ctrl-C the front of what was evaluated is returned,
+    with ``complete`` false. InputError where no design is feasible within the constraints.
     """
     if jobs == 0:
         raise InputError("jobs = 0 evaluates nothing; give a number of chunks, or -1 for all cores")
-    limits = tuple(Constraint.parse(text) for text in constraints)
-    check_consistent(limits)
+    space = space.restricted(constraints)
     builder = FrontBuilder(check_objectives(list(objectives)))
     node = technologies.load(technology) if isinstance(technology, str) else technology
     problem = Problem(space, workload, node, fidelity, operands, quality)
     start = time.perf_counter()
     evaluated = feasible = 0
     try:
-        for ids, columns in _chunks(problem, jobs):
+        for chunk in _chunks(problem, designs, jobs):
             if designs is not None:
-                designs.write(ids, columns)
-            keep = columns["reason"] == 0
-            if limits:
-                index = space.indices(ids)
-                sizes = {name: space.choices.numbers(name)[index[name]] for name in NUMERIC_PARAMETERS}
-                keep &= np.logical_and.reduce([limit.holds({**columns, **sizes}) for limit in limits])
-            builder.add({name: column[keep] for name, column in {"id": ids, **columns}.items()})
-            evaluated += len(ids)
-            feasible += int(keep.sum())
+                designs.count(chunk)
+            possible = _feasible(space, chunk)
+            builder.add({"id": possible.ids, **possible.columns})
+            evaluated += len(chunk.ids)
+            feasible += len(possible.ids)
             if progress is not None:
                 progress(evaluated)
     except KeyboardInterrupt:
@@ -84,17 +75,37 @@ def explore(
     ids = builder.columns.get("id", np.zeros(0, np.int64))
     if len(ids):
         ids = ids[np.lexsort((ids, to_minimise(builder.columns, objectives[:1])[:, 0]))]
-    front = Front(problem, tuple(objectives), limits, ids, evaluated, feasible, time.perf_counter() - start)
+    front = Front(problem, tuple(objectives), space.constraints, ids, evaluated, feasible, time.perf_counter() - start)
     return check_nonempty(front) if front.complete else front
 
 
-def _chunks(problem: Problem, jobs: int) -> Iterator[Chunk]:
+def feasible_designs(problem: Problem, jobs: int = 1) -> Iterator[Chunk]:
+    """The designs of the problem's space that are feasible and meet its constraints, chunk by chunk."""
+    return (_feasible(problem.space, chunk) for chunk in _chunks(problem, None, jobs))
+
+
+def _feasible(space: Space, chunk: Chunk) -> Chunk:
+    limits = [constraint for constraint in space.constraints if not constraint.over_parameters]
+    named = sorted({name for limit in limits for name in limit.names} & set(PARAMETERS))
+    columns = {**chunk.columns, **space.columns(space.indices(chunk.ids), named)} if named else chunk.columns
+    keep = np.logical_and.reduce([chunk.columns["reason"] == 0, *(limit.holds(columns) for limit in limits)])
+    return Chunk(chunk.ids[keep], {name: column[keep] for name, column in chunk.columns.items()})
+
+
+def _chunks(problem: Problem, folder: DesignFolder | None, jobs: int) -> Iterator[Chunk]:
     most = -(-CHUNK * OPERATORS // max(OPERATORS, len(problem.workload.operators)))
-    calls = (joblib.delayed(_evaluate)(problem.evaluator, ids, mesh) for ids, mesh in problem.space.blocks(most))
+    if folder is not None:
+        folder.begin(problem, most)
+    blocks = problem.space.blocks(most)
+    calls = (joblib.delayed(_evaluate)(problem.evaluator, folder, ids, index) for ids, index in blocks)
     with joblib.Parallel(n_jobs=jobs, prefer="threads") as workers:
         while chunks := workers(islice(calls, joblib.effective_n_jobs(jobs))):
             yield from chunks
 
 
-def _evaluate(evaluate: DesignEvaluator, ids: NDArray[np.int64], mesh: dict[str, NDArray[np.intp]]) -> Chunk:
-    return ids, evaluate(mesh)
+def _evaluate(
+    evaluate: DesignEvaluator, folder: DesignFolder | None, ids: NDArray[np.int64], index: dict[str, NDArray[np.intp]]
+) -> Chunk:
+    if folder is None:
+        return Chunk(ids, evaluate(index))
+    return folder.chunk(ids, lambda: evaluate(index))

@@ -219,3 +219,18 @@ def test_a_profile_of_another_network_is_named(run: Run, space: Path, tmp_path: 
     code, out, err = run("explore", *NETWORK, "--space", space, "--quality", tmp_path / "no.parquet")
     assert (code, out) == (2, "")
     assert "no.parquet cannot be read" in err
+
+
+def test_draws_of_the_coefficients(run: Run, space: Path, tmp_path: Path) -> None:
+    options = ("explore", *NETWORK, "--space", space, "--draws", 20)
+    code, out, _ = run(*options, "--out", tmp_path / "report.html")
+    assert code == 0
+    assert re.search(r"true front in 20 joint draws: \d+ designs hold it whole with 95% confidence", out)
+    assert "probability" in (tmp_path / "report.html").read_text()
+    code, out, _ = run(*options, "--json")
+    facts = json.loads(out)
+    assert code == 0
+    assert {design["id"] for design in facts["designs"] if design["nominal"]} == set(facts["front"])
+    assert all(0 <= design["probability"] <= 1 for design in facts["designs"])
+    code, _, err = run(*options[:-1], 5)
+    assert (code, err) == (2, "hwexplore: draws is 5; a confidence of 95% takes 19 to 200\n")

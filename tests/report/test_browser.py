@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hwexplore.report import payload, write_report
-from hwexplore.search import Front
+from hwexplore.search import Front, likely_front
 
 if TYPE_CHECKING:
     from conftest import Browser
@@ -222,4 +222,28 @@ def test_names_of_operators_are_no_markup(front: Front, browser: Browser, tmp_pa
         drawn = browser.run(texts.format(plot))
         assert "&lt;img src=x" in drawn
         assert "<img" not in drawn
+    assert browser.problems == []
+
+
+def test_front_under_uncertainty(front: Front, browser: Browser, tmp_path: Path) -> None:
+    likely = likely_front(front, draws=20)
+    path = tmp_path / "report.html"
+    write_report(front, path, likely)
+    browser.open(path)
+    browser.wait(f"{ROWS} > 0")
+    assert browser.run(ROWS) == len(likely) > len(front)
+    drawn = (
+        "document.getElementById('front').data.flatMap((t) => Array.isArray(t.marker.symbol) ? t.marker.symbol : [])"
+    )
+    assert browser.run(f"{drawn}.filter((symbol) => symbol === 'circle-open').length") == len(likely) - len(front)
+    assert browser.run("document.getElementById('colour').value") == "probability"
+    assert f"{len(likely)}, of 20 joint draws" in browser.run("document.getElementById('facts').textContent")
+    choose(browser, "filter", "nominal=yes")
+    assert browser.run(ROWS) == len(front)
+    choose(browser, "filter", "probability>0.5")
+    assert browser.run(ROWS) == (likely.probability > 0.5).sum()
+    overflow = (
+        "Array.from(document.querySelectorAll('#card table')).some((t) => t.getBoundingClientRect().right > innerWidth)"
+    )
+    assert not browser.run(overflow)
     assert browser.problems == []
