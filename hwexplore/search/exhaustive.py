@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 import joblib
 import numpy as np
@@ -16,7 +17,7 @@ from hwexplore.errors import InputError
 from hwexplore.quality.profile import Profile
 from hwexplore.search.front import DesignEvaluator, Front, Problem, check_nonempty
 from hwexplore.search.pareto import FrontBuilder, check_objectives, to_minimise
-from hwexplore.search.space import Space
+from hwexplore.search.space import PermittedBlock, Space
 from hwexplore.search.store import Chunk, DesignFolder
 from hwexplore.technology import Technology
 from hwexplore.workloads import Workload
@@ -96,16 +97,15 @@ def _chunks(problem: Problem, folder: DesignFolder | None, jobs: int) -> Iterato
     most = -(-CHUNK * OPERATORS // max(OPERATORS, len(problem.workload.operators)))
     if folder is not None:
         folder.begin(problem, most)
-    blocks = problem.space.blocks(most)
-    calls = (joblib.delayed(_evaluate)(problem.evaluator, folder, ids, index) for ids, index in blocks)
+    blocks = problem.space.permitted_blocks(most)
+    calls = (joblib.delayed(_evaluate)(problem.evaluator, folder, block) for block in blocks)
     with joblib.Parallel(n_jobs=jobs, prefer="threads") as workers:
         while chunks := workers(islice(calls, joblib.effective_n_jobs(jobs))):
             yield from chunks
 
 
-def _evaluate(
-    evaluate: DesignEvaluator, folder: DesignFolder | None, ids: NDArray[np.int64], index: dict[str, NDArray[np.intp]]
-) -> Chunk:
-    if folder is None:
-        return Chunk(ids, evaluate(index))
-    return folder.chunk(ids, lambda: evaluate(index))
+def _evaluate(evaluator: DesignEvaluator, folder: DesignFolder | None, block: PermittedBlock) -> Chunk:
+    def evaluate() -> dict[str, NDArray[Any]]:
+        return {name: column[block.places] for name, column in evaluator(block.indices).items()}
+
+    return Chunk(block.ids, evaluate()) if folder is None else folder.chunk(block.ids, evaluate)

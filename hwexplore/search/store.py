@@ -95,8 +95,8 @@ class DesignFolder:
         whole: Columns | None = None
         damaged = []
         for name in self._parts.get(int(ids[0]), []):
-            table = self._table(name) if whole is None else None
-            if table is not None and np.array_equal(table["id"].to_numpy(), ids):
+            table = self._table(name)
+            if whole is None and table is not None and np.array_equal(table["id"].to_numpy(), ids):
                 own = [column for column in table.column_names if column not in ("id", *self._labels)]
                 whole = {column: table[column].to_numpy() for column in own}
             else:
