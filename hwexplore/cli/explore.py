@@ -73,7 +73,10 @@ def explore(
     network = load_network(workload, phase, batch, context, dims, fuse, expert_skew, per_layer=profile is not None)
     designs = load_space(space)
     if profile is not None:
-        designs = mixed_space(designs, network, technologies.load(technology), profile, mixes)
+        mixed = mixed_space(designs, network, technologies.load(technology), profile, mixes)
+        designs = mixed.space
+        for what in mixed.left_out:
+            errors.print(f"left out: {what}", markup=False, highlight=False, soft_wrap=True)
     pages, tables = _sorted_outputs(out)
     with ExitStack() as stack:
         file = stack.enter_context(DesignFile(tables[0], designs)) if tables else None

@@ -3,7 +3,7 @@
 from hwexplore.search.constraints import Constraint
 from hwexplore.search.exhaustive import OBJECTIVES, explore
 from hwexplore.search.front import Front, Problem, joint_intervals
-from hwexplore.search.mixed_policies import mixed_space
+from hwexplore.search.mixed_policies import MixedSpace, mixed_space
 from hwexplore.search.pareto import MAXIMISED, FrontBuilder
 from hwexplore.search.space import Space
 from hwexplore.search.store import DesignFile, read_metadata
@@ -15,6 +15,7 @@ __all__ = [
     "DesignFile",
     "Front",
     "FrontBuilder",
+    "MixedSpace",
     "Problem",
     "Space",
     "explore",
