@@ -25,23 +25,26 @@ def test_no_token_sees_those_after_it() -> None:
 
 
 def test_a_cache_that_returns_what_it_gets_changes_nothing() -> None:
-    ours = model.logits(tokens, cache=lambda name, x: x, recent=3)
+    ours = model.logits(tokens, read=lambda name, operand, x: x, recent=3)
     np.testing.assert_allclose(ours, model.logits(tokens), atol=1e-6)
 
 
 def test_the_hooks_see_every_layer() -> None:
-    layers, stored = [], []
+    layers, reads = [], []
 
     def linear(name: str, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
         layers.append(name)
         assert x.shape == (20, weight.shape[1])
         return x @ weight.T
 
-    def cache(name: str, x: np.ndarray) -> np.ndarray:
-        stored.append(name)
-        assert x.shape == (2, 2, 10, 8)
+    def read(name: str, operand: str, x: np.ndarray) -> np.ndarray:
+        reads.append((name, operand))
+        assert x.shape == (2, 2, 10, 10 if (name[-9:], operand) == ("sv_matmul", "activations") else 8)
         return x
 
-    model.logits(tokens, linear, cache)
+    model.logits(tokens, linear, read)
     assert layers == [*model.layers, "lm_head"]
-    assert stored == ["layers.0.k_proj", "layers.0.v_proj", "layers.1.k_proj", "layers.1.v_proj"]
+    assert [*dict.fromkeys(name for name, _ in reads)] == [name for name in model.operators if "matmul" in name]
+    for name, operands in model.operators.items():
+        assert [operand for each, operand in sorted(reads) if each == name] == list(operands) * ("matmul" in name)
+    assert [name for name in model.operators if "matmul" not in name] == layers
