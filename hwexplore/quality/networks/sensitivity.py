@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from hwexplore.formats import Format
 from hwexplore.quality.networks.benchmark import Benchmark
 from hwexplore.quality.networks.decoder import Decoder
 from hwexplore.quality.networks.gradient import Operand, gradients
-from hwexplore.quality.networks.measure import measure
+from hwexplore.quality.networks.measure import Quality, measure
 from hwexplore.quality.profile import PROXIES, Profile
 from hwexplore.quality.ptq import Grid, round_to_nearest
 from hwexplore.quality.rank_correlation import random_assignments, rank_correlation
@@ -29,6 +29,7 @@ WINDOWS = 32
 """Windows of calibration data behind it."""
 STEP = 1e-3
 """Of a direction, relative to the root mean square of each operand."""
+MEASURED = ("one_at_a_time", "divergence")
 EXACT = OperandFormat.parse("fp32")
 
 
@@ -40,12 +41,14 @@ def sensitivity(
 ) -> Profile:
     """The profile of ``benchmark`` with the ``formats`` of each operand: weights, activations, kv_cache.
 
-    ``one_at_a_time`` measures each on ``windows`` of held-out data. The others predict it from calibration data (all,
-    or the first ``windows``). ``hessian``: half of the mean trace of the loss's Hessian with respect to the operand
-    (Hutchinson's estimate from ``PROBES`` random directions and differences of gradients, on ``WINDOWS`` at most) times
-    the squared quantization error. ``fisher``: half of the mean squared product of gradient and error, of each element
-    of the weights, and of each row of the others, where errors go together (beside a large input all small ones become
-    zero). Keys, values, queries and probabilities belong to the products of attention that read them.
+    ``one_at_a_time`` measures each on ``windows`` of held-out data; so does ``divergence``, of the predictions from
+    FP32's instead of the loss, with far less noise: the two are equal where the network is as sure as it should be.
+    The others predict from calibration data, all or the first ``windows``. ``hessian``: half of the mean trace of the
+    loss's Hessian with respect to the operand (Hutchinson's estimate from ``PROBES`` random directions and differences
+    of gradients, on ``WINDOWS`` at most) times the squared quantization error. ``fisher``: half of the mean squared
+    product of gradient and error, of each element of the weights, and of each row of the others, where errors go
+    together (beside a large input all small ones become zero). Keys, values, queries and probabilities belong to the
+    products of attention that read them.
 
     Sources: AdaQuant (arXiv 2006.10518), HAWQ-V2 (arXiv 1911.03852). Raises InputError for unknown proxies, operands
     and formats, and where the network has no gradient.
@@ -64,7 +67,7 @@ def sensitivity(
     }
     if not choices:
         raise InputError(f"{benchmark.name} has no {' or '.join(formats)} to profile")
-    predict = {"one_at_a_time": _measured, "hessian": _by_hessian, "fisher": _by_fisher}[proxy]
+    predict = {"one_at_a_time": _measured, "divergence": _diverged, "hessian": _by_hessian, "fisher": _by_fisher}[proxy]
     increases = predict(benchmark, choices, windows)
     rows = [
         (*key, str(format), increase)
@@ -75,7 +78,7 @@ def sensitivity(
         network=benchmark.name,
         metric=benchmark.metric.name,
         proxy=proxy,
-        source=f"{benchmark.name}, {'held-out' if proxy == 'one_at_a_time' else 'calibration'} data, round to nearest",
+        source=f"{benchmark.name}, {'held-out' if proxy in MEASURED else 'calibration'} data, round to nearest",
         table=pd.DataFrame(rows, columns=["layer", "operand", "format", "loss_increase"]),
     )
 
@@ -95,14 +98,17 @@ def assignment(benchmark: Benchmark, workload: Workload, policy: Policy) -> dict
 
 def measured_increases(benchmark: Benchmark, assignments: pd.DataFrame, windows: int | None = None) -> Array:
     """Loss increases [assignment] with the formats that ``assignments`` have by column (layer, operand)."""
-    increases = []
+    return np.array([quality.delta for quality in _qualities(benchmark, assignments, windows)])
+
+
+def _qualities(benchmark: Benchmark, assignments: pd.DataFrame, windows: int | None) -> Iterator[Quality]:
+    keys = list(assignments.columns)
     for texts in assignments.itertuples(index=False, name=None):
         formats: dict[str, dict[str, OperandFormat]] = {}
-        for (layer, operand), text in zip(assignments.columns, texts, strict=True):
-            formats.setdefault(layer, dict.fromkeys(OPERANDS, EXACT))[operand] = OperandFormat.parse(text)
+        for key, text in zip(keys, texts, strict=True):
+            formats.setdefault(key[0], dict.fromkeys(OPERANDS, EXACT))[key[1]] = OperandFormat.parse(text)
         operands = {layer: Operands(**which) for layer, which in formats.items()}
-        increases.append(measure(benchmark, operands, windows=windows).delta)
-    return np.array(increases)
+        yield measure(benchmark, operands, windows=windows)
 
 
 def proxy_worth(
@@ -123,10 +129,16 @@ Increases = dict[Operand, list[float]]
 
 
 def _measured(benchmark: Benchmark, choices: Choices, windows: int | None) -> Increases:
-    return {
-        key: [measured_increases(benchmark, pd.DataFrame({key: [str(one)]}), windows)[0] for one in options]
-        for key, options in choices.items()
-    }
+    return {key: [one.delta for one in _alone(benchmark, key, choices, windows)] for key in choices}
+
+
+def _diverged(benchmark: Benchmark, choices: Choices, windows: int | None) -> Increases:
+    return {key: [one.kl_nats / np.log(2) for one in _alone(benchmark, key, choices, windows)] for key in choices}
+
+
+def _alone(benchmark: Benchmark, key: Operand, choices: Choices, windows: int | None) -> Iterator[Quality]:
+    """With one operand of one layer quantized, to each format in turn."""
+    return _qualities(benchmark, pd.DataFrame({key: map(str, choices[key])}), windows)
 
 
 def _by_hessian(benchmark: Benchmark, choices: Choices, windows: int | None) -> Increases:
