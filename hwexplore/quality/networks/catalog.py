@@ -6,14 +6,14 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from hwexplore.errors import unknown
-from hwexplore.quality.networks import charlm
+from hwexplore.quality.networks import charlm, smollm2
 from hwexplore.quality.networks.benchmark import Benchmark
 
 __all__ = ["NETWORKS", "load"]
 
-NETWORKS = {"charlm": charlm.DESCRIPTION}
+NETWORKS = {"charlm": charlm.DESCRIPTION, "smollm2-135m": smollm2.DESCRIPTION}
 """Name and what it is."""
-LOADERS: dict[str, Callable[[], Benchmark]] = {"charlm": charlm.load}
+LOADERS: dict[str, Callable[[], Benchmark]] = {"charlm": charlm.load, "smollm2-135m": smollm2.load}
 
 
 @lru_cache(maxsize=2)
