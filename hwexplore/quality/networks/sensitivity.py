@@ -169,7 +169,7 @@ def _by_hessian(benchmark: Benchmark, choices: Choices, windows: int | None) -> 
 def _by_fisher(benchmark: Benchmark, choices: Choices, windows: int | None) -> Increases:
     """In bits. Of windows instead of their predictions: the gradients of predictions are taken to be independent."""
     network, examples = _decoder(benchmark), benchmark.calibration[:windows]
-    squares = {key: np.zeros(()) for key in choices if key[1] == "weights"}
+    squares = {key: np.zeros((), np.float32) for key in choices if key[1] == "weights"}
     total = {key: np.zeros(len(options)) for key, options in choices.items()}
     for window in range(len(examples)):
         found = gradients(network, examples[window : window + 1]).operands
