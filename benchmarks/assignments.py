@@ -24,7 +24,7 @@ UNIFORM = {
         *("int8_channel/int8/int8", "int6_channel/int8/int8", "int4_g32/int8/int8", "int4_g32/int8/int4"),
         *("int4_g32/int4/int4", "int3_g32/int8/int8", "int3_g32/int4/int4", "int2_g32/int8/int8"),
     ),
-    "smollm2-135m": ("int8_channel/int8/int8", "int6_channel/int8/int8", "int4_g64/int8/int8", "int3_g64/int8/int8"),
+    "smollm2-135m": ("int4_g64/int8/int8", "int3_g64/int8/int8", "int6_channel/int8/int8"),
 }
 HARDWARE = {"rows": 1, "dataflow": "os", "clock_mhz": 500, "voltage": 1.1, "dram": "ddr4-3200", "channels": 1}
 SIZES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,13 +53,14 @@ class ProfiledWorkload:
     def layers(self) -> dict[str, list[int]]:
         """The operators of each layer, by number."""
         layers: dict[str, list[int]] = {}
+        known = self.profile.layers
         for number, operator in enumerate(self.workload.operators):
-            names = [name for name in self.profile.layers if selects(name, operator)] if operator.kind in READ else []
+            names = [name for name in known if selects(name, operator)] if operator.kind in READ else []
             if len(names) > 1:
                 raise InputError(f"{operator.name} is in two layers of the profile, {names[0]} and {names[1]}")
             if names or operator.is_gemm:
                 layers.setdefault(names[0] if names else operator.name, []).append(number)
-        for name in self.profile.layers:
+        for name in known:
             if name not in layers:
                 raise unknown(f"layer of the profile of {self.profile.network} in {self.workload.name}", name, layers)
         return layers
@@ -191,6 +192,7 @@ def _block(name: str) -> str:
     return ".".join(name.split(".")[-3:-1])
 
 
+@cache
 def _format(operand: OperandFormat) -> str:
     """The format as profiles call it: what is computed with, if that is another and cannot hold all that is stored."""
     element, compute = operand.storage.element, operand.compute
@@ -198,6 +200,7 @@ def _format(operand: OperandFormat) -> str:
     return str(operand.storage) if holds or compute == element else f"{operand.storage}>{compute}"
 
 
+@cache
 def _is_wide(text: str) -> bool:
     """Whether a format is floating point of 16 bits and more, unconverted."""
     if ">" in text:
