@@ -17,8 +17,16 @@ from hwexplore.workloads import Policy
 
 WEIGHTS = ["int2_g32", "int3_g32", "int4_g32", "int8_channel"]
 HARDWARE = {
-    "pe": ["multi(int8, int8, acc=int32)"], "rows": [1], "cols": [16], "dataflow": ["os"], "clock_mhz": [500],
-    "voltage": [1.1], "vector_lanes": [16], "sram_kib": [128], "dram": ["ddr4-3200"], "channels": [1],
+    "pe": ["multi(int8, int8, acc=int32)"],
+    "rows": [1],
+    "cols": [16],
+    "dataflow": ["os"],
+    "clock_mhz": [500],
+    "voltage": [1.1],
+    "vector_lanes": [16],
+    "sram_kib": [128],
+    "dram": ["ddr4-3200"],
+    "channels": [1],
 }
 DESIGN = dict.fromkeys(HARDWARE, np.array([0]))
 
