@@ -92,7 +92,10 @@ def explore(
     network = load_network(workload, phase, batch, context, dims, fuse, expert_skew, per_layer=profile is not None)
     designs = load_space(space)
     if profile is not None:
-        designs = mixed_space(designs, network, technologies.load(technology), profile, mixes)
+        mixed = mixed_space(designs, network, technologies.load(technology), profile, mixes)
+        designs = mixed.space
+        for what in mixed.left_out:
+            print_line(f"left out: {what}", errors)
     designs = designs.restricted(constraint)
     pages, tables = _sorted_outputs(out)
     if resume and not tables:

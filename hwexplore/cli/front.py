@@ -9,10 +9,10 @@ import numpy as np
 
 from hwexplore.cli.console import output, print_table
 from hwexplore.search import LEVEL, Front, LikelyFront
+from hwexplore.search.front import short_label
 
 __all__ = ["print_front", "print_likely"]
 
-FEW_OVERRIDES = 2
 HEADINGS = (
     *("id", "weights/activations/KV\nPE", "array, clock\nvector lanes, supply", "SRAM\nDRAM"),
     *("latency ms", "energy mJ", "area mm2", "error", "tokens/s", "mJ/token", "TOPS/W"),
@@ -80,18 +80,12 @@ def print_likely(likely: LikelyFront) -> None:
         output.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _short(policy: str) -> str:
-    """The policy's text, or how many overrides it has if they are many."""
-    base, *overrides = policy.split(";")
-    return policy if len(overrides) <= FEW_OVERRIDES else f"{base}; {len(overrides)} overrides"
-
-
 def _row(design: Mapping[Hashable, Any]) -> list[str]:
     clock = design["clock_mhz"] if design["clock_mhz"] == "max" else f"{design['clock_mhz']} MHz"
     logic = f"{design['vector_lanes']} lanes, {design['voltage']} V"
     return [
         str(design["id"]),
-        f"{_short(design['policy'])}\n{design['pe']}",
+        f"{short_label(design['policy'])}\n{design['pe']}",
         f"{design['rows']} x {design['cols']} {design['dataflow']}, {clock}\n{logic}",
         f"{design['sram_kib']} KiB\n{design['channels']} x {design['dram']}",
         f"{1e3 * design['latency_s']:.4g}",

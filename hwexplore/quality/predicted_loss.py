@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
 from hwexplore.accelerator.operator_table import stationary
 from hwexplore.errors import InputError, unknown
@@ -17,7 +19,7 @@ from hwexplore.pe.operand import Operand
 from hwexplore.quality.error import accumulation_noise, operand_noise
 from hwexplore.quality.profile import Profile
 from hwexplore.workloads import OperandFormat, Operands, Policy, Workload
-from hwexplore.workloads.policy import selects
+from hwexplore.workloads.policy import OPERANDS, selects
 
 __all__ = ["ProfiledWorkload"]
 
@@ -51,16 +53,35 @@ class ProfiledWorkload:
     def layers(self) -> dict[str, list[int]]:
         """The operators of each layer, by number."""
         layers: dict[str, list[int]] = {}
+        known = self.profile.layers
         for number, operator in enumerate(self.workload.operators):
-            names = [name for name in self.profile.layers if selects(name, operator)] if operator.kind in READ else []
+            names = [name for name in known if selects(name, operator)] if operator.kind in READ else []
             if len(names) > 1:
                 raise InputError(f"{operator.name} is in two layers of the profile, {names[0]} and {names[1]}")
             if names or operator.is_gemm:
                 layers.setdefault(names[0] if names else operator.name, []).append(number)
-        for name in self.profile.layers:
+        for name in known:
             if name not in layers:
                 raise unknown(f"layer of the profile of {self.profile.network} in {self.workload.name}", name, layers)
         return layers
+
+    @cached_property
+    def cache_ties(self) -> NDArray[np.intp]:
+        """A label for each layer, equal for those that write and read the same KV cache: they need one format of it.
+
+        In a table of operators by layer, that is one cache for each layer of the network.
+        """
+        operators = self.workload.operators
+        written = {_block(each.name) for each in operators if each.kv_elements and each.kind != "attention"}
+        blocks = [
+            written & {_block(operators[member].name) for member in members if operators[member].kv_elements}
+            for members in self.layers.values()
+        ]
+        numbers = {block: len(blocks) + number for number, block in enumerate(sorted(written))}
+        edges = [(layer, numbers[block]) for layer, touched in enumerate(blocks) for block in touched]
+        graph = np.zeros((len(blocks) + len(numbers),) * 2, bool)
+        graph[tuple(np.array(edges, np.intp).reshape(-1, 2).T)] = True
+        return np.asarray(connected_components(graph, directed=False)[1][: len(blocks)], np.intp)
 
     def predicted(self, policy: Policy, pe: PE) -> float:
         """Predicted loss increase of the whole workload, in units of the profile's metric.
@@ -84,6 +105,31 @@ class ProfiledWorkload:
         """The first row that the profile would need to predict ``policy``; None if it has all."""
         operands = self.workload.operands(policy)
         return next((gap for layer in self.layers if (gap := self._missing(layer, operands))), None)
+
+    def mix(self, policies: Sequence[Policy], options: NDArray[np.intp]) -> Policy:
+        """The policy with the number ``options`` [layer] of ``policies`` in each layer.
+
+        It is the one of most layers, with overrides for the others and for what else touches their KV caches.
+        """
+        base = policies[Counter(options.tolist()).most_common(1)[0][0]]
+        chosen = {layer: policies[option] for layer, option in zip(self.layers, options.tolist(), strict=True)}
+        caches = {
+            _block(self.workload.operators[member].name): chosen[layer]
+            for layer, members in self.layers.items()
+            for member in members
+            if self.workload.operators[member].kv_elements
+        }
+        inside = {member for members in self.layers.values() for member in members}
+        for number, operator in enumerate(self.workload.operators):
+            if operator.kv_elements and number not in inside and _block(operator.name) in caches:
+                chosen[operator.name] = caches[_block(operator.name)]
+        overrides = {
+            layer: {name: mine for name in OPERANDS if (mine := getattr(policy, name)) != getattr(base, name)}
+            for layer, policy in chosen.items()
+        }
+        return Policy(
+            **{name: getattr(base, name) for name in OPERANDS}, overrides={k: v for k, v in overrides.items() if v}
+        )
 
     def sums(self, values: Array) -> Array:
         """Sums [layer, ...] over the operators of each layer of ``values`` [operator, ...]."""
@@ -141,6 +187,12 @@ class ProfiledWorkload:
         return float(np.median([*self._loss_per_noise.values()] or [0.0]))
 
 
+def _block(name: str) -> str:
+    """What an operator's name says of the network's layer: "layers.3" of "decode.layers.3.k_proj"."""
+    return ".".join(name.split(".")[-3:-1])
+
+
+@cache
 def _format(operand: OperandFormat) -> str:
     """The format as profiles call it: what is computed with, if that is another and cannot hold all that is stored."""
     element, compute = operand.storage.element, operand.compute
@@ -148,6 +200,7 @@ def _format(operand: OperandFormat) -> str:
     return str(operand.storage) if holds or compute == element else f"{operand.storage}>{compute}"
 
 
+@cache
 def _is_wide(text: str) -> bool:
     """Whether a format is floating point of 16 bits and more, unconverted."""
     if ">" in text:

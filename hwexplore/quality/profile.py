@@ -21,8 +21,9 @@ __all__ = ["PROXIES", "Profile"]
 COLUMNS = ("layer", "operand", "format", "loss_increase")
 PROXIES = {
     "one_at_a_time": "measured with nothing else quantized (AdaQuant, arXiv 2006.10518)",
+    "divergence": "KL divergence from the exact predictions, in bits, measured with nothing else quantized",
     "hessian": "mean trace of the Hessian x squared quantization error (HAWQ-V2, arXiv 1911.03852)",
-    "fisher": "mean squared gradient x squared quantization error (diagonal of the empirical Fisher information)",
+    "fisher": "mean square of gradient x quantization error (empirical Fisher information, diagonal for weights)",
 }
 """How the loss increases of a profile were obtained."""
 KEY = b"hwexplore_profile"

@@ -4,7 +4,7 @@ from hwexplore.search.constraints import Bound, Constraint
 from hwexplore.search.exhaustive import OBJECTIVES, explore
 from hwexplore.search.front import Front, Problem, joint_intervals
 from hwexplore.search.likely_front import LEVEL, LikelyFront, likely_front
-from hwexplore.search.mixed_policies import mixed_space
+from hwexplore.search.mixed_policies import MixedSpace, mixed_space
 from hwexplore.search.pareto import MAXIMISED, FrontBuilder
 from hwexplore.search.schema import space_schema
 from hwexplore.search.space import Space
@@ -20,6 +20,7 @@ __all__ = [
     "Front",
     "FrontBuilder",
     "LikelyFront",
+    "MixedSpace",
     "Problem",
     "Space",
     "explore",

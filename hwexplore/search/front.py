@@ -22,10 +22,15 @@ from hwexplore.search.space import Space
 from hwexplore.technology import Interval, Technology
 from hwexplore.workloads import Workload
 
-__all__ = ["DesignEvaluator", "Front", "Problem"]
+__all__ = ["DesignEvaluator", "Front", "Problem", "short_label"]
 
 SAMPLE = 100_000
 """Most designs, spread over the space, that are looked at to explain an empty front."""
+
+FEW_OVERRIDES = 2
+"""Of a policy, up to which its text is shown in full."""
+MOST_OTHERS = 8
+"""Other values of an inert parameter, evenly spread over its list, that are compared with the one on the front."""
 
 
 @dataclass(frozen=True)
@@ -144,9 +149,9 @@ class Front:
         chosen = int(index[name][0])
         base = self.to_frame()[list(self.objectives)].to_numpy()
         effects = []
-        for other in range(len(labels)):
-            if other == chosen:
-                continue
+        others = np.delete(np.arange(len(labels)), chosen)
+        shown = np.unique(np.linspace(0, len(others) - 1, MOST_OTHERS).astype(int))
+        for other in others[shown].tolist():
             changed = {**index, name: np.full_like(index[name], other)}
             values = self.problem.evaluate(space.ids(changed))[list(self.objectives)].to_numpy()
             with np.errstate(invalid="ignore"):
@@ -155,8 +160,15 @@ class Front:
                 f"{objective} x {r:.3g}" if np.isfinite(r) else f"{objective} infeasible"
                 for objective, r in zip(self.objectives, ratio, strict=True)
             )
-            effects.append(f"{labels[other]}: {factors}")
-        return f"always {labels[chosen]}; instead, in the median, {'; '.join(effects)}"
+            effects.append(f"{short_label(labels[other])}: {factors}")
+        more = f"; and {len(others) - len(shown)} more" if len(others) > len(shown) else ""
+        return f"always {short_label(labels[chosen])}; instead, in the median, {'; '.join(effects)}{more}"
+
+
+def short_label(label: Any) -> str:
+    """A parameter's value as text; of a policy with many overrides only their number."""
+    base, *overrides = str(label).split(";")
+    return str(label) if len(overrides) <= FEW_OVERRIDES else f"{base}; {len(overrides)} overrides"
 
 
 def joint_intervals(problem: Problem, ids: NDArray[np.int64]) -> dict[str, Interval]:

@@ -235,7 +235,8 @@ def test_json_holds_the_whole_front(run: Run, space: Path) -> None:
     assert facts["complete"] is True
 
 
-def test_a_profile_is_the_error_and_mixes_formats_by_layer(run: Run, space: Path, tmp_path: Path) -> None:
+def _profile(*weights: tuple[str, float]) -> Profile:
+    """Made up, with those formats of the weights and int8 for the rest."""
     workload = workloads.load("smollm2-135m", context=64, per_layer=True)
     rows = [
         (operator.name, operand, format, (1 + number % 5) * loss)
@@ -244,13 +245,17 @@ def test_a_profile_is_the_error_and_mixes_formats_by_layer(run: Run, space: Path
         for operand, format, loss in (
             [("activations", "int8", 1e-6), ("kv_cache", "int8", 1e-6)]
             if operator.kind == "attention"
-            else [("activations", "int8", 1e-6), ("weights", "int8_channel", 1e-5), ("weights", "int4_g128", 1e-3)]
+            else [("activations", "int8", 1e-6), *(("weights", *each) for each in weights)]
         )
     ]
     table = pd.DataFrame(rows, columns=["layer", "operand", "format", "loss_increase"])
-    path, designs = tmp_path / "profile.parquet", tmp_path / "designs.parquet"
     texts = {"network": "smollm2-135m", "metric": "nats per token", "source": "made up"}
-    Profile(**texts, proxy="one_at_a_time", table=table).write(path)
+    return Profile(**texts, proxy="one_at_a_time", table=table)
+
+
+def test_a_profile_is_the_error_and_mixes_formats_by_layer(run: Run, space: Path, tmp_path: Path) -> None:
+    path, designs = tmp_path / "profile.parquet", tmp_path / "designs.parquet"
+    _profile(("int8_channel", 1e-5), ("int4_g128", 1e-3)).write(path)
     options = ("--space", space, "--quality", path, "--mixes", 3, "--fidelity", "roofline")
     code, out, err = run("explore", *NETWORK, *options, "--out", designs)
     assert (code, err) == (0, "")
@@ -262,6 +267,14 @@ def test_a_profile_is_the_error_and_mixes_formats_by_layer(run: Run, space: Path
     code, out, _ = run("explain", f"row:{row}", "--from", designs, "--json")
     assert code == 0
     assert json.loads(out)["metrics"]["error"] == pytest.approx(stored)
+
+
+def test_what_a_search_by_layer_leaves_out_is_said(run: Run, space: Path, tmp_path: Path) -> None:
+    path = tmp_path / "profile.parquet"
+    _profile(("int8_channel", 1e-5)).write(path)
+    code, _, err = run("explore", *NETWORK, "--space", space, "--quality", path, "--fidelity", "roofline")
+    assert code == 0
+    assert "left out: int4_g128/int8/int8, as the profile has no row for layers.0.q_proj weights int4_g128" in err
 
 
 def test_a_profile_of_another_network_is_named(run: Run, space: Path, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from hwexplore import workloads
 from hwexplore.errors import InputError
 from hwexplore.pe import PE
 from hwexplore.quality import accumulation_noise, operand_noise
@@ -125,3 +127,36 @@ def test_an_unprofiled_layer_costs_the_median_per_noise(small_workload: Workload
     assert per_noise["layers.0"] > 0
     head = accumulation_noise(pe, pe.weight, pe.activation, 256)
     assert per_noise["head"] == pytest.approx(3 * head)
+
+
+def test_what_touches_a_kv_cache_is_tied() -> None:
+    """By layer of the network, across phases; attention without a cache, as in a graph, is free."""
+    load = partial(workloads.load, "smollm2-135m", batch=1, context=64, per_layer=True)
+    for workload in (load(phase="decode"), load(phase="chat(32, 16)")):
+        names = [
+            f"layers.{i}.{kind}" for i in (0, 1) for kind in ("q_proj", "k_proj", "v_proj", "qk_matmul", "sv_matmul")
+        ]
+        layers = of(workload, *((name, "activations", "int8", 0.1) for name in names))
+        ties = dict(zip(layers.layers, layers.cache_ties.tolist(), strict=True))
+        groups = [[ties[name] for name in names[start + 1 : start + 5]] for start in (0, 5)]
+        assert [len(set(group)) for group in groups] == [1, 1]
+        others = [ties[name] for name in (names[0], names[5])]
+        assert len({groups[0][0], groups[1][0], *others}) == 4
+    image = of(workloads.load("vit-b-16", per_layer=False), ("qk_matmul", "activations", "int8", 0.1))
+    ties = dict(zip(image.layers, image.cache_ties.tolist(), strict=True))
+    assert ties["k_proj"] == ties["qk_matmul"] != ties["q_proj"]
+
+
+def test_a_mix_gives_each_layer_its_policy(layers: ProfiledWorkload, small_workload: Workload) -> None:
+    policies = [Policy("int8_channel", "int8", "int8"), Policy("int4_channel", "int8", "int4"), Policy()]
+    options = np.array([0, 1, 0, 2, 1, 0])
+    mixed = layers.mix(policies, options)
+    assert (mixed.weights, mixed.activations, mixed.kv_cache) == (
+        policies[0].weights,
+        policies[0].activations,
+        policies[0].kv_cache,
+    )
+    operands = small_workload.operands(mixed)
+    for members, option in zip(layers.layers.values(), options, strict=True):
+        for member in members:
+            assert operands[member] == small_workload.operands(policies[option])[member]

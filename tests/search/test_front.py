@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hwexplore.search import Front, Problem, Space, explore
+from hwexplore.search.front import short_label
 from hwexplore.workloads import Workload
 
 
@@ -87,3 +88,19 @@ def test_inert_reason(space_of: Any, small_workload: Workload) -> None:
     assert front.inert()["clock_mhz"].endswith(
         "5000: latency_s infeasible, energy_j infeasible, area_mm2 infeasible, error x 1"
     )
+
+
+def test_of_many_other_values_a_few_are_compared(space_of: Any, small_workload: Workload) -> None:
+    channels = list(range(1, 21))
+    front = explore(space_of(channels=channels, rows=1, cols=1, clock_mhz=250, voltage=1.1), small_workload)
+    reason = front.inert()["channels"]
+    assert reason.startswith("always 1; instead, in the median, 2: latency_s x 1, ")
+    assert "; 20: latency_s" in reason
+    assert reason.count("latency_s") == 8
+    assert reason.endswith("; and 11 more")
+
+
+def test_policies_with_many_overrides_are_shortened() -> None:
+    assert short_label("int8/int8/int8;a=int4//;b=int4//") == "int8/int8/int8;a=int4//;b=int4//"
+    assert short_label("int8/int8/int8;a=int4//;b=int4//;c=int4//") == "int8/int8/int8; 3 overrides"
+    assert short_label(512) == "512"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.quality.networks.network import Cache, Linear, matmul
+from hwexplore.quality.networks.network import LINEAR, PRODUCT, Linear, Read, as_is, matmul
 from hwexplore.quality.networks.primitives import Array, attention, rms_norm, rotate, silu
 
 __all__ = ["Decoder"]
 
 LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "gate_proj", "up_proj", "down_proj")
+
+PRODUCTS = ("qk_matmul", "sv_matmul")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +25,8 @@ class Decoder:
 
     ``parameters`` by name: ``embedding`` [vocabulary, d]; per block i ``layers.i.attn_norm`` [d], ``layers.i.q_proj``
     [heads * n, d], ``k_proj``, ``v_proj`` [kv heads * n, d], ``out_proj`` [d, heads * n], ``mlp_norm`` [d],
-    ``gate_proj``, ``up_proj`` [h, d], ``down_proj`` [d, h]; ``final_norm`` [d]; ``lm_head`` [vocabulary, d] unless it
-    is the embedding. ``epsilon`` is that of the norms, ``rotary_base`` that of the positions' angles.
+    ``gate_proj``, ``up_proj`` [h, d], ``down_proj`` [d, h]; ``final_norm`` [d]; ``lm_head`` [vocabulary, d], which
+    may be the embedding. ``epsilon`` is that of the norms, ``rotary_base`` that of the positions' angles.
     """
 
     parameters: dict[str, Array]
@@ -53,17 +56,18 @@ class Decoder:
         return [(first, second) for first, second in pairs if p[first].shape[0] == p[second].shape[1]]
 
     @property
-    def cached(self) -> list[str]:
-        """The layers of keys and values."""
-        return [f"layers.{block}.{kind}" for block in range(self.blocks) for kind in ("k_proj", "v_proj")]
+    def operators(self) -> dict[str, tuple[str, ...]]:
+        """The layers, attention's ``qk_matmul`` and ``sv_matmul`` of each block, and the ``lm_head``."""
+        kinds = (*LAYERS[:3], *PRODUCTS, *LAYERS[3:])
+        names = [f"layers.{block}.{kind}" for block in range(self.blocks) for kind in kinds]
+        return {name: PRODUCT if name.endswith(PRODUCTS) else LINEAR for name in (*names, "lm_head")}
 
-    def logits(
-        self, inputs: NDArray[Any], linear: Linear = matmul, cache: Cache | None = None, recent: int = 0
-    ) -> Array:
+    def logits(self, inputs: NDArray[Any], linear: Linear = matmul, read: Read = as_is, recent: int = 0) -> Array:
         """Logits of the next token, [batch * time, vocabulary], for the tokens ``inputs`` [batch, time].
 
-        ``linear`` computes each of `layers` and the ``lm_head``; ``cache`` gives the keys (rotated) and values that
-        attention reads, except those of a query's own and last ``recent`` - 1 tokens, which stay as they are.
+        ``linear`` computes each of `layers` and the ``lm_head``; ``read`` gives the queries, keys (both rotated),
+        probabilities and values that attention reads, but for keys and values of a query's own and last ``recent`` - 1
+        tokens, which stay as they are.
         """
         p = self.parameters
         batch, time = inputs.shape
@@ -80,11 +84,14 @@ class Decoder:
             x = rms_norm(stream, p[f"{block}.attn_norm"], self.epsilon)
             q, k, v = (split(linear(name, x, p[name])) for name in (f"{block}.{kind}" for kind in LAYERS[:3]))
             q, k = rotate(q, self.rotary_base), rotate(k, self.rotary_base)
-            stored = None if cache is None else (share(cache(f"{block}.k_proj", k)), share(cache(f"{block}.v_proj", v)))
-            mixed = attention(q, share(k), share(v), stored, recent).swapaxes(1, 2).reshape(batch * time, -1)
+            qk, sv = (f"{block}.{product}" for product in PRODUCTS)
+            stored = share(read(qk, "kv_cache", k)), share(read(sv, "kv_cache", v))
+            weigh = partial(read, sv, "activations")
+            mixed = attention(read(qk, "activations", q), share(k), share(v), stored, recent, weigh)
+            mixed = mixed.swapaxes(1, 2).reshape(batch * time, -1)
             stream = stream + linear(f"{block}.out_proj", mixed, p[f"{block}.out_proj"])
             x = rms_norm(stream, p[f"{block}.mlp_norm"], self.epsilon)
             gate, up = (linear(name, x, p[name]) for name in (f"{block}.gate_proj", f"{block}.up_proj"))
             stream = stream + linear(f"{block}.down_proj", silu(gate) * up, p[f"{block}.down_proj"])
         x = rms_norm(stream, p["final_norm"], self.epsilon)
-        return linear("lm_head", x, p.get("lm_head", p["embedding"]))
+        return linear("lm_head", x, p["lm_head"])

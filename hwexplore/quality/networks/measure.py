@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from hwexplore.errors import InputError
 from hwexplore.quality.networks.benchmark import Benchmark, Examples
 from hwexplore.quality.networks.method import Method
-from hwexplore.quality.networks.network import matmul
+from hwexplore.quality.networks.network import PRODUCT, matmul
 from hwexplore.quality.networks.primitives import Array, log_softmax
 from hwexplore.quality.networks.quantized import quantize
-from hwexplore.workloads import Operands, Policy
+from hwexplore.workloads import OperandFormat, Operands, Policy
 
 __all__ = ["Quality", "measure", "sweep", "uniform"]
 
@@ -61,7 +61,7 @@ def measure(
         raise InputError(f"windows is {windows}; {benchmark.name} has 2 to {most} held-out windows")
     if recent < 0:
         raise InputError(f"recent is {recent}; expected a number of tokens from 0 on")
-    if recent and not benchmark.network.cached:
+    if recent and PRODUCT not in benchmark.network.operators.values():
         raise InputError(f"recent is {recent}, but {benchmark.name} has no KV cache; expected 0")
     for which in operands.values():
         if reason := benchmark.refusal(which.weights.storage):
@@ -115,15 +115,21 @@ def uniform(benchmark: Benchmark, text: str) -> dict[str, Operands]:
     """The same formats for all layers.
 
     ``text`` is a format for weights and activations with the KV cache in FP32, or weights/activations/kv_cache as a
-    policy has it. Raises InputError for unknown formats.
+    policy has it. Activations are the inputs of the `Network.layers`; queries and probabilities stay in FP32. Raises
+    InputError for unknown formats.
     """
     policy = Policy.parse(text) if "/" in text else Policy(weights=text, activations=text, kv_cache="fp32")
+    products = [name for name, reads in benchmark.network.operators.items() if reads == PRODUCT]
     if policy.overrides:
         raise InputError(f"formats {text!r} override layers; expected weights/activations/kv_cache for all")
-    if not benchmark.network.cached and str(policy.kv_cache) != "fp32":
+    if not products and str(policy.kv_cache) != "fp32":
         raise InputError(f"formats {text!r}: {benchmark.name} has no KV cache; expected fp32 for it")
     operands = Operands(weights=policy.weights, activations=policy.activations, kv_cache=policy.kv_cache)
-    return dict.fromkeys(benchmark.network.layers, operands)
+    exact = OperandFormat.parse("fp32")
+    return {
+        **dict.fromkeys(benchmark.network.layers, operands),
+        **dict.fromkeys(products, Operands(weights=exact, activations=exact, kv_cache=policy.kv_cache)),
+    }
 
 
 @lru_cache(maxsize=2)

@@ -9,17 +9,27 @@ from numpy.typing import NDArray
 
 from hwexplore.quality.networks.primitives import Array
 
-__all__ = ["Cache", "Linear", "Network", "matmul"]
+__all__ = ["LINEAR", "PRODUCT", "Linear", "Network", "Read", "as_is", "matmul"]
+
+LINEAR = ("weights", "activations")
+PRODUCT = ("activations", "kv_cache")
+"""What linear layers and the two products of attention read."""
 
 Linear = Callable[[str, Array, Array], Array]
 """(name, inputs [rows, in], weight [out, in]) -> outputs [rows, out]; a recurrent layer is called again and again."""
-Cache = Callable[[str, Array], Array]
-"""(name of the layer that writes, keys or values [batch, heads, time, head size]) -> what attention reads."""
+Read = Callable[[str, str, Array], Array]
+"""(product of attention, its operand, what there is [batch, heads, time, n]) -> what it reads. Activations are queries
+and probabilities, the KV cache keys and values."""
 
 
 def matmul(name: str, x: Array, weight: Array) -> Array:
     """The linear layer in FP32: ``x`` [rows, in], ``weight`` [out, in] -> [rows, out]."""
     return x @ weight.T
+
+
+def as_is(name: str, operand: str, x: Array) -> Array:
+    """What there is, in FP32."""
+    return x
 
 
 class Network(Protocol):
@@ -31,21 +41,19 @@ class Network(Protocol):
 
     @property
     def layers(self) -> Sequence[str]:
-        """What can be quantized, in the order of execution."""
+        """The linear layers that formats for the whole network are for."""
+
+    @property
+    def operators(self) -> Mapping[str, tuple[str, ...]]:
+        """All that can be quantized, in the order of execution: the operands that each reads, `LINEAR` or `PRODUCT`."""
 
     @property
     def equalizable(self) -> Sequence[tuple[str, str]]:
         """Pairs of layers with nothing but products between them, so that a factor can move from one to the other."""
 
-    @property
-    def cached(self) -> Sequence[str]:
-        """The layers that write a KV cache."""
-
-    def logits(
-        self, inputs: NDArray[Any], linear: Linear = matmul, cache: Cache | None = None, recent: int = 0
-    ) -> Array:
+    def logits(self, inputs: NDArray[Any], linear: Linear = matmul, read: Read = as_is, recent: int = 0) -> Array:
         """The predictions [predictions, classes] for ``inputs`` [windows, ...].
 
-        ``linear`` computes each of `layers`; ``cache`` gives what is read of what the layers of `cached` write, except
-        a query's own and last ``recent`` - 1 tokens.
+        ``linear`` computes each of the linear `operators`; ``read`` gives what the products of attention read, but for
+        the keys and values of a query's own and last ``recent`` - 1 tokens, which stay as they are.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -58,16 +59,25 @@ def attend(q: Array, k: Array) -> Array:
     return softmax(np.where(_age(q.shape[-2]) >= 0, scores, -np.inf))
 
 
-def attention(q: Array, k: Array, v: Array, stored: tuple[Array, Array] | None = None, recent: int = 0) -> Array:
+def attention(
+    q: Array,
+    k: Array,
+    v: Array,
+    stored: tuple[Array, Array] | None = None,
+    recent: int = 0,
+    weigh: Callable[[Array], Array] = np.asarray,
+) -> Array:
     """Causal attention [..., time, n] of queries, keys, values [..., time, n].
 
     With ``stored`` keys and values, those are read except for the ``recent`` last tokens, the query's own included.
+    ``weigh`` gives what is read of the probabilities.
     """
-    if stored is None:
-        return attend(q, k) @ v
+    if stored is None or not recent:
+        k, v = stored or (k, v)
+        return weigh(attend(q, k)) @ v
     old = _age(q.shape[-2]) >= recent
     scores = np.where(old, q @ stored[0].swapaxes(-1, -2), q @ k.swapaxes(-1, -2)) / q.shape[-1] ** 0.5
-    p = softmax(np.where(_age(q.shape[-2]) >= 0, scores, -np.inf))
+    p = weigh(softmax(np.where(_age(q.shape[-2]) >= 0, scores, -np.inf)))
     return np.asarray((p * old) @ stored[1] + (p * ~old) @ v)
 
 

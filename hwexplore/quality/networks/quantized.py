@@ -13,7 +13,7 @@ from hwexplore.errors import InputError, unknown
 from hwexplore.formats import Format, Integer, Scaled
 from hwexplore.quality import ptq
 from hwexplore.quality.networks.method import Method
-from hwexplore.quality.networks.network import Network
+from hwexplore.quality.networks.network import LINEAR, Network
 from hwexplore.quality.networks.primitives import Array
 from hwexplore.quality.qsnr import check_signed
 from hwexplore.workloads import Operands
@@ -55,22 +55,21 @@ class QuantizedNetwork:
 
     network: Network
     quantized: Mapping[str, QuantizedLayer]
+    products: Mapping[str, Operands]
     weights: Mapping[str, Array]
     recent: int = 0
 
     def logits(self, inputs: NDArray[Any]) -> Array:
         """As those of the network."""
-        return self.network.logits(inputs, self.linear, self.cache, self.recent)
+        return self.network.logits(inputs, self.linear, self.read, self.recent)
 
     def linear(self, name: str, x: Array, weight: Array) -> Array:
         """The layer of that name as quantized, as `Network.logits` takes it."""
         return self.quantized[name](x) if name in self.quantized else x @ self.weights.get(name, weight).T
 
-    def cache(self, name: str, x: Array) -> Array:
-        """Keys or values as stored, as `Network.logits` takes it."""
-        if name not in self.quantized:
-            return x
-        return ptq.round_to_nearest(x, self.quantized[name].operands.kv_cache.storage)
+    def read(self, name: str, operand: str, x: Array) -> Array:
+        """What attention reads, as `Network.logits` takes it."""
+        return ptq.round_to_nearest(x, getattr(self.products[name], operand).storage) if name in self.products else x
 
 
 def quantize(
@@ -79,25 +78,27 @@ def quantize(
     """``network`` with each layer named in ``operands`` quantized to its formats, in storage, by ``method``.
 
     Activations have a scale per row of a layer's inputs, or per block of it, found as they come; keys and values have
-    one per token and head. The KV cache takes the formats of the layers that write it. ``inputs`` [windows, ...]
-    calibrate: each layer on what it has in FP32. Raises InputError for unknown layers and for formats that round at
-    random or lack values of either sign.
+    one per token and head, queries and probabilities one per query. What a product of attention reads takes the formats
+    of the product, whatever layer wrote it. ``inputs`` [windows, ...] calibrate: each layer on what it has in FP32.
+    Raises InputError for unknown layers and for formats that round at random or lack values of either sign.
     """
     for name, which in operands.items():
-        if name not in network.layers:
-            raise unknown("layer", name, network.layers)
+        if name not in network.operators:
+            raise unknown("layer", name, network.operators)
         for operand in (which.weights, which.activations, which.kv_cache):
             _check(operand.storage)
-    weights = {name: network.parameters[name] for name in network.layers}
+    linear = {name: which for name, which in operands.items() if network.operators[name] == LINEAR}
+    weights = {name: network.parameters[name] for name in {**dict.fromkeys(network.layers), **linear}}
     if "equalize" in method:
         weights |= equalized(network)
     samples = (
-        layer_inputs(network, inputs, weights, operands)
+        layer_inputs(network, inputs, weights, linear)
         if method.calibrates
-        else {name: np.empty_like(weights[name], shape=(0, weights[name].shape[1])) for name in operands}
+        else {name: np.empty_like(weights[name], shape=(0, weights[name].shape[1])) for name in linear}
     )
-    layers = {name: _quantize(weights[name], samples[name], which, method) for name, which in operands.items()}
-    return QuantizedNetwork(network=network, quantized=layers, weights=weights, recent=recent)
+    layers = {name: _quantize(weights[name], samples[name], which, method) for name, which in linear.items()}
+    products = {name: which for name, which in operands.items() if name not in linear}
+    return QuantizedNetwork(network=network, quantized=layers, products=products, weights=weights, recent=recent)
 
 
 def _check(format: Format) -> None:

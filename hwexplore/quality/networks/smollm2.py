@@ -77,7 +77,7 @@ def read_decoder(path: Path) -> Decoder:
             values = paired_by_halves(values, metadata["llama.rope.dimension_count"])
         parameters[name] = values
     return Decoder(
-        parameters=parameters,
+        parameters={"lm_head": parameters["embedding"], **parameters},
         heads=metadata["llama.attention.head_count"],
         epsilon=metadata["llama.attention.layer_norm_rms_epsilon"],
         rotary_base=metadata["llama.rope.freq_base"],

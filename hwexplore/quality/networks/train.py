@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hwexplore.quality.networks.benchmark import Examples
 from hwexplore.quality.networks.corpus import VOCABULARY, encode, standard_library_text
 from hwexplore.quality.networks.decoder import Decoder
-from hwexplore.quality.networks.gradient import loss_and_gradient
+from hwexplore.quality.networks.gradient import gradients
 from hwexplore.quality.networks.ngrams import bits_per_character
 from hwexplore.quality.networks.primitives import Array
 
@@ -79,7 +79,8 @@ def train(
     started, average = time.process_time(), None
     for step in range(steps):
         starts = rng.integers(tokens.size - context, size=(batch, 1))
-        loss, gradient = loss_and_gradient(model, Examples.of_tokens(tokens[starts + np.arange(context + 1)]))
+        found = gradients(model, Examples.of_tokens(tokens[starts + np.arange(context + 1)]))
+        loss, gradient = found.loss, found.parameters
         norm = np.sqrt(sum(float((g * g).sum()) for g in gradient.values()))
         rate = PEAK_RATE * min(1, (step + 1) / WARM_UP) * (1 + np.cos(np.pi * step / steps)) / 2
         adam.update(gradient, rate * min(1, 1 / norm))
@@ -108,7 +109,7 @@ def main(output: Path, steps: int = 3200) -> None:
     for order in (1, 2, 3, 5):
         print(f"{order}-gram: {bits_per_character(train_tokens, parts['held_out'], order):.3f} bits/char")
     stored = Decoder(parameters={name: value.astype(np.float32) for name, value in weights.items()}, heads=model.heads)
-    loss = loss_and_gradient(stored, Examples.of_tokens(parts["held_out"]))[0] / np.log(2)
+    loss = gradients(stored, Examples.of_tokens(parts["held_out"])).loss / np.log(2)
     print(f"character LM: {loss:.3f} bits/char of {parts['held_out'][:, 1:].size} held-out characters")
 
 

@@ -27,28 +27,21 @@ def test_no_token_sees_those_after_it() -> None:
 
 
 def test_a_cache_that_returns_what_it_gets_changes_nothing() -> None:
-    ours = model.logits(tokens, cache=lambda name, x: x, recent=3)
+    ours = model.logits(tokens, read=lambda name, operand, x: x, recent=3)
     np.testing.assert_allclose(ours, model.logits(tokens), atol=1e-6)
 
 
 def test_shared_keys_are_keys_repeated() -> None:
     repeated = dict(model.parameters)
     shared = dict(model.parameters)
-    for name in model.cached:
+    for name in (f"layers.{block}.{kind}" for block in range(2) for kind in ("k_proj", "v_proj")):
         shared[name] = model.parameters[name][:8]
         repeated[name] = np.vstack([shared[name], shared[name]])
     grouped, whole = (replace(model, parameters=parameters) for parameters in (shared, repeated))
     np.testing.assert_allclose(grouped.logits(tokens), whole.logits(tokens), atol=1e-6)
-    coarse = [network.logits(tokens, cache=lambda name, x: np.round(x)) for network in (grouped, whole)]
+    coarse = [network.logits(tokens, read=lambda name, operand, x: np.round(x)) for network in (grouped, whole)]
     np.testing.assert_allclose(*coarse, atol=1e-6)
     assert grouped.equalizable == [(f"layers.{block}.up_proj", f"layers.{block}.down_proj") for block in range(2)]
-
-
-def test_without_a_head_of_its_own_it_is_the_embedding() -> None:
-    tied = {name: value for name, value in model.parameters.items() if name != "lm_head"}
-    own = {**tied, "lm_head": tied["embedding"]}
-    first, second = (replace(model, parameters=parameters).logits(tokens) for parameters in (tied, own))
-    np.testing.assert_array_equal(first, second)
 
 
 def test_the_norm_and_the_positions_have_their_parameters() -> None:
@@ -57,18 +50,21 @@ def test_the_norm_and_the_positions_have_their_parameters() -> None:
 
 
 def test_the_hooks_see_every_layer() -> None:
-    layers, stored = [], []
+    layers, reads = [], []
 
     def linear(name: str, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
         layers.append(name)
         assert x.shape == (20, weight.shape[1])
         return x @ weight.T
 
-    def cache(name: str, x: np.ndarray) -> np.ndarray:
-        stored.append(name)
-        assert x.shape == (2, 2, 10, 8)
+    def read(name: str, operand: str, x: np.ndarray) -> np.ndarray:
+        reads.append((name, operand))
+        assert x.shape == (2, 2, 10, 10 if (name[-9:], operand) == ("sv_matmul", "activations") else 8)
         return x
 
-    model.logits(tokens, linear, cache)
+    model.logits(tokens, linear, read)
     assert layers == [*model.layers, "lm_head"]
-    assert stored == ["layers.0.k_proj", "layers.0.v_proj", "layers.1.k_proj", "layers.1.v_proj"]
+    assert [*dict.fromkeys(name for name, _ in reads)] == [name for name in model.operators if "matmul" in name]
+    for name, operands in model.operators.items():
+        assert [operand for each, operand in sorted(reads) if each == name] == list(operands) * ("matmul" in name)
+    assert [name for name in model.operators if "matmul" not in name] == layers

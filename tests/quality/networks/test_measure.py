@@ -9,8 +9,8 @@ import pytest
 from hwexplore.errors import InputError
 from hwexplore.quality.networks import Benchmark, Examples, Metric, Quality, load, measure, sweep, uniform
 from hwexplore.quality.networks.corpus import decode
-from hwexplore.quality.networks.gradient import loss_and_gradient
-from hwexplore.quality.networks.network import Cache, Linear, matmul
+from hwexplore.quality.networks.gradient import gradients
+from hwexplore.quality.networks.network import LINEAR, Linear, Read, as_is, matmul
 from hwexplore.quality.networks.primitives import Array
 from hwexplore.quality.networks.quantized import layer_inputs
 
@@ -25,7 +25,7 @@ def quality(formats: str, method: str = "rtn", recent: int = 0) -> Quality:
 def test_the_checkpoint_is_a_language_model() -> None:
     assert sum(value.size for value in benchmark.network.parameters.values()) == 516_992
     assert "the" in decode(benchmark.held_out.inputs)
-    loss = loss_and_gradient(benchmark.network, benchmark.held_out[::8])[0] / np.log(2)
+    loss = gradients(benchmark.network, benchmark.held_out[::8]).loss / np.log(2)
     assert loss < 2.3
 
 
@@ -39,7 +39,7 @@ def test_fp32_is_the_reference() -> None:
 
 def test_the_metric_is_the_loss() -> None:
     text = benchmark.held_out[np.linspace(0, 127, 24).astype(int)]
-    loss = loss_and_gradient(benchmark.network, text)[0] / np.log(2)
+    loss = gradients(benchmark.network, text).loss / np.log(2)
     int3 = quality("int3")
     assert int3.value - int3.delta == pytest.approx(loss, rel=1e-5)
     assert int3.delta > 5 * int3.delta_error > 0
@@ -52,9 +52,12 @@ class Recurrent:
     parameters: dict[str, np.ndarray]
     layers: tuple[str, ...] = ("step",)
     equalizable: tuple[tuple[str, str], ...] = ()
-    cached: tuple[str, ...] = ()
 
-    def logits(self, inputs: np.ndarray, linear: Linear = matmul, cache: Cache | None = None, recent: int = 0) -> Array:
+    @property
+    def operators(self) -> dict[str, tuple[str, ...]]:
+        return {"step": LINEAR}
+
+    def logits(self, inputs: np.ndarray, linear: Linear = matmul, read: Read = as_is, recent: int = 0) -> Array:
         for _ in range(2):
             inputs = np.tanh(linear("step", inputs, self.parameters["step"]))
         return inputs

@@ -5,7 +5,7 @@ import pytest
 
 from hwexplore.quality.networks import load
 from hwexplore.quality.networks.corpus import VOCABULARY, encode, standard_library_text
-from hwexplore.quality.networks.gradient import loss_and_gradient
+from hwexplore.quality.networks.gradient import gradients
 from hwexplore.quality.networks.ngrams import bits_per_character
 
 SIZE = len(VOCABULARY)
@@ -40,5 +40,5 @@ def test_the_language_model_is_far_better_than_a_trigram() -> None:
     """Even one of the running Python's text, which may hold what is held out here."""
     examples = load("charlm").held_out
     held_out = np.hstack([examples.inputs, examples.targets[:, -1:]])
-    loss = loss_and_gradient(load("charlm").network, examples)[0] / np.log(2)
+    loss = gradients(load("charlm").network, examples).loss / np.log(2)
     assert loss < bits_per_character(encode(standard_library_text()[0]), held_out, 3) - 0.5

@@ -14,6 +14,7 @@ from hwexplore.workloads import Operands, Policy
 model = initial(0, width=32, hidden=64, blocks=2, heads=2)
 tokens = np.random.default_rng(0).integers(96, size=(4, 24))
 exact = model.logits(tokens)
+PRODUCTS = [name for name, reads in model.operators.items() if "kv_cache" in reads]
 
 
 def operands(text: str) -> Operands:
@@ -22,7 +23,10 @@ def operands(text: str) -> Operands:
 
 
 def logits(text: str, method: str, layers: list[str] = model.layers, recent: int = 0) -> np.ndarray:
-    formats = dict.fromkeys(layers, operands(text))
+    formats = {
+        **dict.fromkeys(layers, operands(text)),
+        **dict.fromkeys(PRODUCTS, operands(f"fp32/fp32/{text.split('/')[2]}")),
+    }
     return quantize(model, formats, Method.parse(method), tokens, recent).logits(tokens)
 
 
@@ -67,6 +71,31 @@ def test_recent_tokens_are_kept_out_of_a_coarse_cache() -> None:
     errors = [np.abs(logits("fp32/fp32/int2", "rtn", recent=recent) - exact).mean() for recent in (0, 4, 24)]
     assert errors[0] > errors[1] > errors[2]
     assert errors[2] < 1e-6
+
+
+def test_each_product_of_attention_has_its_own_formats() -> None:
+    formats = {"layers.0.qk_matmul": operands("fp32/int4/int3"), "layers.1.sv_matmul": operands("fp32/fp32/int5")}
+    network = quantize(model, formats, Method.parse("rtn"), tokens)
+    seen = {}
+
+    def read(name: str, operand: str, x: np.ndarray) -> np.ndarray:
+        seen[name, operand] = x
+        return network.read(name, operand, x)
+
+    ours = model.logits(tokens, read=read)
+    np.testing.assert_array_equal(ours, network.logits(tokens))
+    for (name, operand), x in seen.items():
+        bits = {("layers.0.qk_matmul", "activations"): 4, ("layers.0.qk_matmul", "kv_cache"): 3}
+        bits |= {("layers.1.sv_matmul", "kv_cache"): 5}
+        expected = ptq.round_to_nearest(x, Format.parse(f"int{bits[name, operand]}")) if (name, operand) in bits else x
+        np.testing.assert_array_equal(network.read(name, operand, x), expected)
+
+
+def test_the_head_can_be_quantized() -> None:
+    head = ptq.round_to_nearest(model.parameters["lm_head"], Format.parse("int4"))
+    network = quantize(model, {"lm_head": operands("int4/fp32/fp32")}, Method.parse("rtn"), tokens)
+    rounded = Decoder(parameters={**model.parameters, "lm_head": head}, heads=model.heads)
+    np.testing.assert_allclose(network.logits(tokens), rounded.logits(tokens), atol=1e-5)
 
 
 def test_more_bits_less_error() -> None:
