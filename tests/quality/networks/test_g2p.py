@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwexplore.errors import InputError
+from hwexplore.quality.networks import Benchmark, measure, uniform
+from hwexplore.quality.networks.g2p import PHONEMES, edit_distance, read_dictionary, read_network, spell
+from hwexplore.quality.networks.seq2seq import END
+
+WORDS = st.lists(st.integers(0, 3), max_size=6)
+
+
+@given(WORDS, WORDS, WORDS)
+def test_edit_distance_is_a_metric(a: list[int], b: list[int], c: list[int]) -> None:
+    assert edit_distance(a, b) == edit_distance(b, a)
+    assert (edit_distance(a, b) == 0) == (a == b)
+    assert edit_distance(a, c) <= edit_distance(a, b) + edit_distance(b, c)
+    assert abs(len(a) - len(b)) <= edit_distance(a, b) <= max(len(a), len(b))
+
+
+@pytest.mark.parametrize(("a", "b", "distance"), [("kitten", "sitting", 3), ("saturday", "sunday", 3), ("", "abc", 3)])
+def test_edit_distance_of_known_pairs(a: str, b: str, distance: int) -> None:
+    assert edit_distance([*map(ord, a)], [*map(ord, b)]) == distance
+
+
+def test_dictionary(tmp_path: Path) -> None:
+    path = tmp_path / "cmudict.dict"
+    path.write_text("'em AH0 M\na AH0\na(2) EY1\na.d. EY2 D IY1\naalborg AO1 L B AO0 R G # place, danish\n")
+    known = {word: [[PHONEMES[i] for i in one] for one in ways] for word, ways in read_dictionary(path).items()}
+    assert known == {"a": [["AH0"], ["EY1"]], "aalborg": [["AO1", "L", "B", "AO0", "R", "G"]]}
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"text"])
+def test_another_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "checkpoint20.npz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is not the checkpoint of g2p-en"):
+        read_network(path)
+
+
+def test_a_checkpoint_that_lacks_arrays(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint20.npz"
+    np.savez(path, enc_emb=np.zeros((29, 4)))
+    with pytest.raises(InputError, match="dec_emb"):
+        read_network(path)
+
+
+def test_words_of_no_dictionary(g2p: Benchmark) -> None:
+    """Made-up words can be said in one way only."""
+    for word, expected in {"blick": "B L IH1 K", "snarp": "S N AA1 R P", "frint": "F R IH1 N T"}.items():
+        written = g2p.network.write(np.array([spell(word)]))[0]
+        assert " ".join(PHONEMES[i] for i in written[written != END]) == expected
+
+
+def test_error_rate_of_fp32_is_that_of_the_literature(g2p: Benchmark) -> None:
+    """7 % without stress; GRUs and LSTMs have 5 to 8 % on CMUdict without stress (arXiv 1506.00196), this one has it."""
+    quality = measure(g2p, uniform(g2p, "fp32"), windows=200)
+    assert 0.06 < quality.value < 0.11
+    assert (quality.delta, quality.kl_nats, quality.agreement) == (0, pytest.approx(0, abs=1e-6), 1)
+
+
+def test_fewer_bits_are_worse(g2p: Benchmark) -> None:
+    eight, four, three = (measure(g2p, uniform(g2p, format), windows=100) for format in ("int8", "int4", "int3"))
+    assert eight.kl_nats < 0.003 < four.kl_nats < three.kl_nats
+    assert eight.value < three.value
+    assert three.agreement < four.agreement < eight.agreement
