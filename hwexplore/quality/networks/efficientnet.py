@@ -40,6 +40,11 @@ class EfficientNet:
         return []
 
     @property
+    def one_scale(self) -> bool:
+        """Yes: one for each image."""
+        return True
+
+    @property
     def cached(self) -> list[str]:
         """None."""
         return []

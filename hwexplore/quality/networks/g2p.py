@@ -61,11 +61,11 @@ def load() -> Benchmark:
 def read_network(path: Path) -> Seq2Seq:
     """The network from g2p-en's checkpoint; raises InputError for another file."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             embeddings = {"encoder": arrays["enc_emb"], "decoder": arrays["dec_emb"]}
             weights = {layer: arrays[key.format("w")] for layer, key in LAYERS.items()}
             biases = {layer: arrays[key.format("b")] for layer, key in LAYERS.items()}
-    except (OSError, KeyError, ValueError, BadZipFile) as error:
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
         raise InputError(f"{path} is not the checkpoint of g2p-en: {error}") from None
     return Seq2Seq(parameters=embeddings | weights, biases=biases)
 

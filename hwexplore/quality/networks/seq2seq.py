@@ -42,6 +42,11 @@ class Seq2Seq:
         return []
 
     @property
+    def one_scale(self) -> bool:
+        """No: one for each symbol of each window."""
+        return False
+
+    @property
     def cached(self) -> list[str]:
         """None."""
         return []

@@ -14,7 +14,7 @@ def installed(name: str) -> Benchmark:
     try:
         return load(name)
     except InputError as error:
-        if "CI" in os.environ:
+        if "CI" in os.environ or "not installed" not in str(error):
             raise
         pytest.skip(str(error))
 

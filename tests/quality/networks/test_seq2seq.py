@@ -65,6 +65,6 @@ def test_what_is_written_is_likeliest_at_each_step(network: Seq2Seq) -> None:
         end = written.index(END) if END in written else len(written)
         assert set(written[end:]) <= {END}
         logits = by_hand(network, row, [START, *written[: end + 1]])
-        assert logits.argmax(-1).tolist()[: end + 1] == written[: end + 1]
+        assert logits.argmax(-1).tolist()[: len(written)][: end + 1] == written[: end + 1]
         ended += end < len(written)
     assert 0 < ended < len(read)
