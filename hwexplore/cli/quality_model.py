@@ -12,7 +12,6 @@ from hwexplore.quality.networks import METHODS, NETWORKS, load, sweep
 __all__ = ["model"]
 
 FORMATS = "int8,e4m3,mxint8,mxfp8,int6,e2m3,mxfp6,int4,e2m1,mxint4,mxfp4,nvint4,nvfp4"
-COLUMNS = ["format", "method", "bits/char", "delta", "+-", "KL in nats", "agreement", "s"]
 
 
 def model(
@@ -27,27 +26,32 @@ def model(
         str, typer.Option(help=f"With commas between: {', '.join(METHODS)}; together as in hadamard+gptq.")
     ] = "rtn",
     recent: Annotated[int, typer.Option(help="Last tokens of the KV cache that stay in FP32.")] = 0,
-    windows: Annotated[int | None, typer.Option(help="Windows of held-out text to predict, all by default.")] = None,
+    windows: Annotated[int | None, typer.Option(help="Held-out windows to predict, all by default.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure what formats do to a network's predictions of text that it was not trained on.
+    """Measure what formats do to a network's predictions of data that it was not trained on.
 
-    Formats without scales get one per output channel of the weights and per token of the activations.
+    Formats without scales get one per output channel of the weights and per token (row) of the activations.
 
     Example: hwexplore quality model charlm --formats int4/int8/fp16,mxfp4,nvint4 --method rtn,hadamard+gptq
     """
     benchmark = load(name)
-    frame = sweep(benchmark, formats.split(","), method.split(","), recent, windows)
+    records = sweep(benchmark, formats.split(","), method.split(","), recent, windows).to_dict("records")
     if json:
-        print_json(frame.to_dict("records"))
+        print_json(records)
         return
-    digits = (4, 4, 4, 5, 4, 1)
+    metric = benchmark.metric
+    columns = ["format", "method", metric.name, "delta", "+-", "KL in nats", "agreement", "s"]
+    digits = {"value": 4, "delta": 4, "delta_error": 4, "kl_nats": 5, "agreement": 4, "seconds": 1}
     rows = [
-        [*names, *(f"{value:.{places}f}" for value, places in zip(values, digits, strict=True))]
-        for *names, values in ([row[0], row[1], row[2:]] for row in frame.itertuples(index=False))
+        [row["format"], row["method"], *(f"{row[name]:.{places}f}" for name, places in digits.items())]
+        for row in records
     ]
-    reference = (frame.bits_per_character - frame.delta).iloc[0]
-    print_table(
-        f"{name}: FP32 has {reference:.4f} bits per character; delta and its standard error over windows", COLUMNS, rows
-    )
-    output.print(NETWORKS[name], style="dim")
+    reference = records[0]["value"] - records[0]["delta"]
+    fp32 = f"{reference:.4f} {metric.name}"
+    if metric.perplexity:
+        columns.append("perplexity")
+        rows = [[*cells, f"{2 ** row['value']:.2f}"] for cells, row in zip(rows, records, strict=True)]
+        fp32 += f", perplexity {2**reference:.2f}"
+    print_table(f"{name}: FP32 has {fp32}; delta and its standard error over windows", columns, rows)
+    output.print(" ".join(filter(None, [f"{NETWORKS[name]}.", benchmark.remark])), style="dim", highlight=False)

@@ -22,7 +22,7 @@ def profile(
         "int2_g32,int3_g32,int4_g32,int8_g32"
     ),
     proxy: Annotated[str, typer.Option(help="; ".join(f"{key}: {what}" for key, what in PROXIES.items()))] = "fisher",
-    windows: Annotated[int | None, typer.Option(help="Windows of held-out text to predict, all by default.")] = None,
+    windows: Annotated[int | None, typer.Option(help="Held-out windows to predict, all by default.")] = None,
     check: Annotated[
         int, typer.Option(min=0, help="Random assignments to measure: how well the profile ranks them.")
     ] = 0,

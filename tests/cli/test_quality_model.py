@@ -22,7 +22,7 @@ def test_a_row_per_method_and_format(run: Any) -> None:
     code, out, _ = run(*arguments)
     assert code == 0
     for row in rows:
-        assert f"{row['bits_per_character']:.4f}" in out
+        assert f"{row['value']:.4f}" in out
         assert f"{row['kl_nats']:.5f}" in out
 
 
@@ -33,7 +33,7 @@ def test_a_row_per_method_and_format(run: Any) -> None:
         (("charlm", "--formats", "int8,fp9"), "unknown format 'fp9'"),
         (("charlm", "--formats", ""), "unknown format ''"),
         (("charlm", "--method", "gptg"), "unknown method 'gptg'; did you mean gptq"),
-        (("charlm", "--windows", "0"), "windows is 0; charlm has 2 to 128 windows"),
+        (("charlm", "--windows", "0"), "windows is 0; charlm has 2 to 128 held-out windows"),
         (("charlm", "--recent", "-1"), "recent is -1"),
         (("charlm", "--formats", "mxfp4", "--method", "dual"), "method 'dual' takes integers with a scale per group"),
     ],

@@ -19,7 +19,7 @@ def test_writes_a_profile_and_says_what_it_is_worth(run: Any, tmp_path: Path) ->
     profile = Profile.read(path)
     assert profile.proxy == "fisher"
     assert len(profile.table) == 21 * 2
-    assert f"{profile.increases[('0.down', 'weights', 'int2_g32')]:.4f}" in out
+    assert f"{profile.increases[('layers.0.down_proj', 'weights', 'int2_g32')]:.4f}" in out
     assert re.search(r"rank correlation with the measured loss of 4 random assignments: -?[01]\.\d{3}\n", out)
 
 

@@ -20,6 +20,8 @@ ENTRIES = {
     if file.name.endswith(".json")
 }
 CATALOG = {name: entry for name, entry in ENTRIES.items() if "vision" not in entry}
+OURS = {"charlm"}
+"""Held against its checkpoint in tests/quality/networks."""
 TOTALS = json.loads((Path(__file__).parents[1] / "data" / "transformers_totals.json").read_text(encoding="utf-8"))
 FAMILIES = {
     *("llama-2", "llama-3", "llama-3.1", "llama-3.2", "llama-3.3", "qwen2.5", "qwen3", "mistral", "mistral-nemo"),
@@ -54,7 +56,7 @@ def test_parameters_are_the_published_total(name: str) -> None:
     assert low <= load(name).parameters <= high
 
 
-@pytest.mark.parametrize("name", CATALOG)
+@pytest.mark.parametrize("name", [name for name in CATALOG if name not in OURS])
 def test_parameters_are_those_that_transformers_builds(name: str) -> None:
     """An int in the catalogue was published to the last digit; this holds every model to the last parameter."""
     assert load(name).parameters == TOTALS["catalog"][name]

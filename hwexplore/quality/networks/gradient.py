@@ -1,20 +1,20 @@
-"""The gradient of the character language model's loss, by hand."""
+"""The gradient of a decoder's loss, by hand; its heads do not share keys, its head is no embedding."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hwexplore.quality.networks.charlm import CharLM
-from hwexplore.quality.networks.primitives import EPSILON, Array, attend, rotate, sigmoid, softmax
+from hwexplore.quality.networks.benchmark import Examples
+from hwexplore.quality.networks.decoder import Decoder
+from hwexplore.quality.networks.primitives import Array, attend, rotate, sigmoid, softmax
 
 __all__ = ["loss_and_gradient"]
 
 
-def loss_and_gradient(model: CharLM, tokens: NDArray[Any]) -> tuple[float, dict[str, Array]]:
-    """Mean cross entropy in nats of ``tokens`` [batch, 1 + time], each from those before it, and its gradient."""
+def loss_and_gradient(model: Decoder, examples: Examples) -> tuple[float, dict[str, Array]]:
+    """Mean cross entropy in nats of the targets and its gradient."""
     p = model.parameters
     inputs: dict[str, Array] = {}
     outputs: dict[str, Array] = {}
@@ -23,7 +23,7 @@ def loss_and_gradient(model: CharLM, tokens: NDArray[Any]) -> tuple[float, dict[
         inputs[name], outputs[name] = x, x @ weight.T
         return outputs[name]
 
-    before, after = tokens[:, :-1], tokens[:, 1:].ravel()
+    before, after = examples.inputs, examples.targets.ravel()
     probability = softmax(model.logits(before, record))
     rows = np.arange(after.size)
     loss = float(-np.log(probability[rows, after]).mean())
@@ -34,22 +34,26 @@ def loss_and_gradient(model: CharLM, tokens: NDArray[Any]) -> tuple[float, dict[
         return dy @ p[name]
 
     streams = [p["embedding"][before].reshape(after.size, -1)]
-    for name in map(str, range(model.blocks)):
-        streams += [streams[-1] + outputs[f"{name}.output"]]
-        streams += [streams[-1] + outputs[f"{name}.down"]]
+    for name in (f"layers.{block}" for block in range(model.blocks)):
+        streams += [streams[-1] + outputs[f"{name}.out_proj"]]
+        streams += [streams[-1] + outputs[f"{name}.down_proj"]]
 
     probability[rows, after] -= 1
-    d, gradient["norm"] = _rms_norm_gradient(streams.pop(), p["norm"], back("head", probability / after.size))
-    for block in map(str, reversed(range(model.blocks))):
-        d_hidden = back(f"{block}.down", d)
-        gate, up = outputs[f"{block}.gate"], outputs[f"{block}.up"]
+    d, gradient["final_norm"] = _rms_norm_gradient(
+        streams.pop(), p["final_norm"], back("lm_head", probability / after.size), model.epsilon
+    )
+    for block in (f"layers.{number}" for number in reversed(range(model.blocks))):
+        d_hidden = back(f"{block}.down_proj", d)
+        gate, up = outputs[f"{block}.gate_proj"], outputs[f"{block}.up_proj"]
         s = sigmoid(gate)
-        dx = back(f"{block}.up", d_hidden * gate * s)
-        dx += back(f"{block}.gate", d_hidden * up * s * (1 + gate * (1 - s)))
-        dx, gradient[f"{block}.mlp_norm"] = _rms_norm_gradient(streams.pop(), p[f"{block}.mlp_norm"], dx)
+        dx = back(f"{block}.up_proj", d_hidden * gate * s)
+        dx += back(f"{block}.gate_proj", d_hidden * up * s * (1 + gate * (1 - s)))
+        dx, gradient[f"{block}.mlp_norm"] = _rms_norm_gradient(streams.pop(), p[f"{block}.mlp_norm"], dx, model.epsilon)
         d = d + dx
         dx = _attention_gradient(model, block, before.shape, outputs, back, d)
-        dx, gradient[f"{block}.attention_norm"] = _rms_norm_gradient(streams.pop(), p[f"{block}.attention_norm"], dx)
+        dx, gradient[f"{block}.attn_norm"] = _rms_norm_gradient(
+            streams.pop(), p[f"{block}.attn_norm"], dx, model.epsilon
+        )
         d = d + dx
     gradient["embedding"] = np.zeros_like(p["embedding"])
     np.add.at(gradient["embedding"], before.ravel(), d)
@@ -57,7 +61,7 @@ def loss_and_gradient(model: CharLM, tokens: NDArray[Any]) -> tuple[float, dict[
 
 
 def _attention_gradient(
-    model: CharLM, block: str, shape: tuple[int, ...], outputs: dict[str, Array], back: Any, d: Array
+    model: Decoder, block: str, shape: tuple[int, ...], outputs: dict[str, Array], back: Any, d: Array
 ) -> Array:
     """The gradient at the inputs of query, key and value, from that at the residual stream."""
 
@@ -67,21 +71,21 @@ def _attention_gradient(
     def join(x: Array) -> Array:
         return x.swapaxes(1, 2).reshape(d.shape[0], -1)
 
-    q, k, v = (split(outputs[f"{block}.{kind}"]) for kind in ("query", "key", "value"))
-    q, k = rotate(q), rotate(k)
+    q, k, v = (split(outputs[f"{block}.{kind}"]) for kind in ("q_proj", "k_proj", "v_proj"))
+    q, k = rotate(q, model.rotary_base), rotate(k, model.rotary_base)
     probability = attend(q, k)
-    d_mixed = split(back(f"{block}.output", d))
+    d_mixed = split(back(f"{block}.out_proj", d))
     dp = d_mixed @ v.swapaxes(-1, -2)
     ds = probability * (dp - (dp * probability).sum(-1, keepdims=True)) / q.shape[-1] ** 0.5
-    dx = back(f"{block}.value", join(probability.swapaxes(-1, -2) @ d_mixed))
-    dx += back(f"{block}.query", join(rotate(ds @ k, -1)))
-    dx += back(f"{block}.key", join(rotate(ds.swapaxes(-1, -2) @ q, -1)))
+    dx = back(f"{block}.v_proj", join(probability.swapaxes(-1, -2) @ d_mixed))
+    dx += back(f"{block}.q_proj", join(rotate(ds @ k, model.rotary_base, -1)))
+    dx += back(f"{block}.k_proj", join(rotate(ds.swapaxes(-1, -2) @ q, model.rotary_base, -1)))
     return np.asarray(dx)
 
 
-def _rms_norm_gradient(x: Array, gain: Array, dy: Array) -> tuple[Array, Array]:
+def _rms_norm_gradient(x: Array, gain: Array, dy: Array, epsilon: float) -> tuple[Array, Array]:
     """The gradients with respect to ``x`` and ``gain``."""
-    inverse = 1 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + EPSILON)
+    inverse = 1 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + epsilon)
     normal = x * inverse
     dn = dy * gain
     return (dn - normal * np.mean(dn * normal, axis=-1, keepdims=True)) * inverse, (dy * normal).sum(0)

@@ -7,18 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EPSILON", "Array", "attend", "attention", "log_softmax", "rms_norm", "rotate", "sigmoid", "silu", "softmax"]
+__all__ = ["Array", "attend", "attention", "log_softmax", "rms_norm", "rotate", "sigmoid", "silu", "softmax"]
 
 Array = NDArray[Any]
 """Of floats: float32 in use, float64 where gradients are checked."""
 
-EPSILON = 1e-5
-ROTARY_BASE = 10_000.0
 
-
-def rms_norm(x: Array, gain: Array) -> Array:
-    """``x`` [..., n] over its root mean square, times ``gain`` [n]."""
-    return np.asarray(x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + EPSILON) * gain)
+def rms_norm(x: Array, gain: Array, epsilon: float) -> Array:
+    """``x`` [..., n] over its root mean square, times ``gain`` [n]; ``epsilon`` is added to the mean square."""
+    return np.asarray(x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + epsilon) * gain)
 
 
 def sigmoid(x: Array) -> Array:
@@ -43,13 +40,13 @@ def log_softmax(x: Array) -> Array:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))
 
 
-def rotate(x: Array, direction: int = 1) -> Array:
+def rotate(x: Array, base: float, direction: int = 1) -> Array:
     """Rotary positions (RoFormer, arXiv 2104.09864, eq. 34; halves paired) on ``x`` [..., time, n], n even.
 
-    ``direction`` -1 turns back, which is also the gradient.
+    Pair i turns by ``base`` ** (-2 i / n) per token. ``direction`` -1 turns back, which is also the gradient.
     """
     time, n = x.shape[-2:]
-    angles = np.outer(np.arange(time), ROTARY_BASE ** (-np.arange(0, n, 2) / n))
+    angles = np.outer(np.arange(time), base ** (-np.arange(0, n, 2) / n))
     cos, sin = np.cos(angles).astype(x.dtype), direction * np.sin(angles).astype(x.dtype)
     a, b = x[..., : n // 2], x[..., n // 2 :]
     return np.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from hwexplore.errors import InputError, unknown
 from hwexplore.formats import Format, Integer, Scaled
 from hwexplore.quality import ptq
-from hwexplore.quality.networks.charlm import CharLM
 from hwexplore.quality.networks.method import Method
+from hwexplore.quality.networks.network import Network
 from hwexplore.quality.networks.primitives import Array
 from hwexplore.quality.qsnr import check_signed
 from hwexplore.workloads import Operands
 
-__all__ = ["QuantizedLayer", "QuantizedNetwork", "calibration_inputs", "equalized", "quantize"]
+__all__ = ["QuantizedLayer", "QuantizedNetwork", "equalized", "layer_inputs", "quantize"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,50 +48,56 @@ class QuantizedLayer:
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizedNetwork:
-    """``model`` with some of its layers quantized; the others, embedding, norms and head are in FP32.
+    """``network`` with some of its layers quantized; all else is in FP32, with ``weights`` instead of its own.
 
     The ``recent`` last tokens of the KV cache, a query's own included, are not quantized.
     """
 
-    model: CharLM
+    network: Network
     quantized: Mapping[str, QuantizedLayer]
+    weights: Mapping[str, Array]
     recent: int = 0
 
-    def logits(self, tokens: NDArray[Any]) -> Array:
-        """As those of the model."""
-        return self.model.logits(tokens, self.linear, self.cache, self.recent)
+    def logits(self, inputs: NDArray[Any]) -> Array:
+        """As those of the network."""
+        return self.network.logits(inputs, self.linear, self.cache, self.recent)
 
     def linear(self, name: str, x: Array, weight: Array) -> Array:
-        """The layer of that name as quantized, as `CharLM.logits` takes it."""
-        return self.quantized[name](x) if name in self.quantized else x @ weight.T
+        """The layer of that name as quantized, as `Network.logits` takes it."""
+        return self.quantized[name](x) if name in self.quantized else x @ self.weights.get(name, weight).T
 
     def cache(self, name: str, x: Array) -> Array:
-        """Keys or values as stored, as `CharLM.logits` takes it."""
+        """Keys or values as stored, as `Network.logits` takes it."""
         if name not in self.quantized:
             return x
         return ptq.round_to_nearest(x, self.quantized[name].operands.kv_cache.storage)
 
 
 def quantize(
-    model: CharLM, operands: Mapping[str, Operands], method: Method, tokens: NDArray[Any], recent: int = 0
+    network: Network, operands: Mapping[str, Operands], method: Method, inputs: NDArray[Any], recent: int = 0
 ) -> QuantizedNetwork:
-    """``model`` with each layer named in ``operands`` quantized to its formats, in storage, by ``method``.
+    """``network`` with each layer named in ``operands`` quantized to its formats, in storage, by ``method``.
 
-    Activations have a scale per token, or per block of it, found as they come; keys and values have one per token and
-    head. The KV cache takes the formats of the layers that write it, ``i.key`` and ``i.value``. ``tokens`` [windows,
-    time] calibrate: each layer on the inputs that it has in FP32. Raises InputError for unknown layers
-    and for formats that round at random or lack values of either sign.
+    Activations have a scale per row of a layer's inputs, or per block of it, found as they come; keys and values have
+    one per token and head. The KV cache takes the formats of the layers that write it. ``inputs`` [windows, ...]
+    calibrate: each layer on what it has in FP32. Raises InputError for unknown layers and for formats that round at
+    random or lack values of either sign.
     """
     for name, which in operands.items():
-        if name not in model.layers:
-            raise unknown("layer", name, model.layers)
+        if name not in network.layers:
+            raise unknown("layer", name, network.layers)
         for operand in (which.weights, which.activations, which.kv_cache):
             _check(operand.storage)
+    weights = {name: network.parameters[name] for name in network.layers}
     if "equalize" in method:
-        model = equalized(model)
-    samples = calibration_inputs(model, tokens if method.calibrates else tokens[:1])
-    layers = {name: _quantize(model.parameters[name], samples[name], which, method) for name, which in operands.items()}
-    return QuantizedNetwork(model=model, quantized=layers, recent=recent)
+        weights |= equalized(network)
+    samples = (
+        layer_inputs(network, inputs, weights, operands)
+        if method.calibrates
+        else {name: np.empty_like(weights[name], shape=(0, weights[name].shape[1])) for name in operands}
+    )
+    layers = {name: _quantize(weights[name], samples[name], which, method) for name, which in operands.items()}
+    return QuantizedNetwork(network=network, quantized=layers, weights=weights, recent=recent)
 
 
 def _check(format: Format) -> None:
@@ -102,29 +108,33 @@ def _check(format: Format) -> None:
         raise InputError(f"{format} rounds at random; what is measured here rounds nearest_even or toward_zero")
 
 
-def calibration_inputs(model: CharLM, tokens: NDArray[Any]) -> dict[str, Array]:
-    """The inputs [tokens, in] of every linear layer on ``tokens`` [windows, time]."""
-    inputs: dict[str, Array] = {}
+def layer_inputs(
+    network: Network, inputs: NDArray[Any], weights: Mapping[str, Array], layers: Container[str]
+) -> dict[str, Array]:
+    """What each of ``layers`` is given [rows, in] on ``inputs`` [windows, ...], with ``weights``, in FP32."""
+    seen: dict[str, list[Array]] = {}
 
     def record(name: str, x: Array, weight: Array) -> Array:
-        inputs[name] = x
-        return x @ weight.T
+        if name in layers:
+            seen.setdefault(name, []).append(x)
+        return x @ weights.get(name, weight).T
 
-    model.logits(tokens, record)
-    return inputs
+    network.logits(inputs, record)
+    return {name: np.concatenate(parts) if len(parts) > 1 else parts[0] for name, parts in seen.items()}
 
 
-def equalized(model: CharLM) -> CharLM:
-    """The same function with the weight ranges of `CharLM.equalizable` pairs equalized."""
-    parameters = dict(model.parameters)
-    for first, second in model.equalizable:
-        factors = ptq.equalizing_factors(parameters[first], parameters[second]).astype(np.float32)
-        parameters[first] = parameters[first] / factors[:, None]
-        parameters[second] = parameters[second] * factors
-    return replace(model, parameters=parameters)
+def equalized(network: Network) -> dict[str, Array]:
+    """The weights of the `Network.equalizable` pairs with equal ranges; the function stays the same."""
+    weights: dict[str, Array] = {}
+    for first, second in network.equalizable:
+        p = {**network.parameters, **weights}
+        factors = ptq.equalizing_factors(p[first], p[second]).astype(np.float32)
+        weights |= {first: p[first] / factors[:, None], second: p[second] * factors}
+    return weights
 
 
 def _quantize(weight: Array, samples: Array, operands: Operands, method: Method) -> QuantizedLayer:
+    """``samples`` [samples, in] are none if the method does not calibrate."""
     smoothing = ptq.smoothing_factors(weight, samples).astype(np.float32) if "smoothquant" in method else None
     prepared = weight if smoothing is None else weight * smoothing
     prepared = ptq.rotate(prepared, method.rotation_block) if method.rotates else prepared

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hwexplore.errors import unknown
+from hwexplore.errors import InputError, unknown
 from hwexplore.formats import Format
-from hwexplore.quality.networks.catalog import Benchmark
-from hwexplore.quality.networks.charlm import CharLM
+from hwexplore.quality.networks.benchmark import Benchmark
+from hwexplore.quality.networks.decoder import Decoder
 from hwexplore.quality.networks.gradient import loss_and_gradient
 from hwexplore.quality.networks.measure import measure
+from hwexplore.quality.networks.network import Network
 from hwexplore.quality.profile import PROXIES, Profile
 from hwexplore.quality.ptq import Grid
 from hwexplore.quality.rank_correlation import random_assignments, rank_correlation
@@ -22,7 +24,6 @@ from hwexplore.workloads import OperandFormat, Operands
 __all__ = ["measured_increases", "proxy_worth", "sensitivity"]
 
 Array = NDArray[np.float64]
-METRIC = "bits per character"
 PROBES = 16
 """Random directions behind the trace of the Hessian."""
 WINDOWS = 32
@@ -46,7 +47,7 @@ def sensitivity(
     if proxy not in PROXIES:
         raise unknown("proxy", proxy, PROXIES)
     parsed = [OperandFormat.parse(text) for text in formats]
-    layers = benchmark.model.layers
+    layers = benchmark.network.layers
     if proxy == "one_at_a_time":
         increase = [
             [
@@ -58,7 +59,7 @@ def sensitivity(
     else:
         curvature = _mean_traces(benchmark) if proxy == "hessian" else _squared_gradients(benchmark)
         increase = [
-            [float((curvature[layer] * _error(benchmark.model, layer, one.storage) ** 2).sum() / 2) for one in parsed]
+            [float((curvature[layer] * _error(benchmark.network, layer, one.storage) ** 2).sum() / 2) for one in parsed]
             for layer in layers
         ]
     rows = [
@@ -67,7 +68,9 @@ def sensitivity(
         for one, value in zip(parsed, values, strict=True)
     ]
     source = f"{benchmark.name}, {'held-out' if proxy == 'one_at_a_time' else 'calibration'} text, round to nearest"
-    return Profile(network=benchmark.name, metric=METRIC, proxy=proxy, source=source, table=pd.DataFrame(rows))
+    return Profile(
+        network=benchmark.name, metric=benchmark.metric.name, proxy=proxy, source=source, table=pd.DataFrame(rows)
+    )
 
 
 def measured_increases(benchmark: Benchmark, assignments: pd.DataFrame, windows: int | None = None) -> Array:
@@ -97,8 +100,8 @@ def proxy_worth(
     return {profile.proxy: rank_correlation(profile, assignments, measured) for profile in profiles}
 
 
-def _error(model: CharLM, layer: str, format: Format) -> Array:
-    weight = model.parameters[layer]
+def _error(network: Network, layer: str, format: Format) -> Array:
+    weight = network.parameters[layer]
     return np.asarray(Grid.of(format, weight).round(weight.astype(np.float64)) - weight, float)
 
 
@@ -107,7 +110,7 @@ def _mean_traces(benchmark: Benchmark) -> dict[str, float]:
 
     All layers move together: what they do to each other has a mean of zero.
     """
-    model, layers = benchmark.model, benchmark.model.layers
+    model, layers = benchmark.network, benchmark.network.layers
     random = np.random.default_rng(0)
     step = {layer: STEP * float(np.sqrt(np.mean(model.parameters[layer] ** 2))) for layer in layers}
     total = dict.fromkeys(layers, 0.0)
@@ -127,20 +130,24 @@ def _squared_gradients(benchmark: Benchmark) -> dict[str, Array]:
 
     Of windows of text instead of characters: the gradients of characters are taken to be independent.
     """
-    layers = benchmark.model.layers
-    total = {layer: np.zeros(benchmark.model.parameters[layer].shape) for layer in layers}
-    for window in benchmark.calibration:
-        _, gradient = loss_and_gradient(benchmark.model, window[np.newaxis])
+    layers = benchmark.network.layers
+    total = {layer: np.zeros(benchmark.network.parameters[layer].shape) for layer in layers}
+    for window in range(len(benchmark.calibration)):
+        _, gradient = loss_and_gradient(_decoder(benchmark), benchmark.calibration[window : window + 1])
         for layer in layers:
             total[layer] += gradient[layer].astype(float) ** 2
-    characters = benchmark.calibration.shape[1] - 1
+    characters = benchmark.calibration.targets.shape[1]
     return {layer: squares * characters / len(benchmark.calibration) / np.log(2) for layer, squares in total.items()}
 
 
 def _gradient(benchmark: Benchmark, moved: Mapping[str, Array]) -> dict[str, Array]:
     """Gradient of the mean loss of calibration text with weights ``moved``."""
-    parameters = {
-        name: value + moved[name] if name in moved else value for name, value in benchmark.model.parameters.items()
-    }
-    network = CharLM(parameters=parameters, heads=benchmark.model.heads)
-    return loss_and_gradient(network, benchmark.calibration[:WINDOWS])[1]
+    network = _decoder(benchmark)
+    parameters = {name: value + moved[name] if name in moved else value for name, value in network.parameters.items()}
+    return loss_and_gradient(replace(network, parameters=parameters), benchmark.calibration[:WINDOWS])[1]
+
+
+def _decoder(benchmark: Benchmark) -> Decoder:
+    if not isinstance(benchmark.network, Decoder):
+        raise InputError(f"{benchmark.name} has no gradient here; expected proxy one_at_a_time")
+    return benchmark.network

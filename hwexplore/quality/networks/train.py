@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.quality.networks.charlm import CharLM
+from hwexplore.quality.networks.benchmark import Examples
 from hwexplore.quality.networks.corpus import VOCABULARY, encode, standard_library_text
+from hwexplore.quality.networks.decoder import Decoder
 from hwexplore.quality.networks.gradient import loss_and_gradient
 from hwexplore.quality.networks.ngrams import bits_per_character
 from hwexplore.quality.networks.primitives import Array
@@ -51,26 +52,26 @@ class Adam:
 
 def initial(
     seed: int = 0, *, width: int = WIDTH, hidden: int = HIDDEN, blocks: int = BLOCKS, heads: int = HEADS
-) -> CharLM:
+) -> Decoder:
     """A model with random weights: Gaussian, variance 1 / inputs, less for what is added to the residual stream."""
     rng = np.random.default_rng(seed)
     shapes: dict[str, tuple[int, ...]] = {"embedding": (len(VOCABULARY), width)}
-    for block in range(blocks):
-        shapes |= {f"{block}.{kind}": (width, width) for kind in ("query", "key", "value", "output")}
-        shapes |= {f"{block}.gate": (hidden, width), f"{block}.up": (hidden, width), f"{block}.down": (width, hidden)}
-        shapes |= {f"{block}.attention_norm": (width,), f"{block}.mlp_norm": (width,)}
-    shapes |= {"norm": (width,), "head": (len(VOCABULARY), width)}
-    residual = {f"{block}.{kind}" for block in range(blocks) for kind in ("output", "down")}
+    for block in (f"layers.{number}" for number in range(blocks)):
+        shapes |= {f"{block}.{kind}": (width, width) for kind in ("q_proj", "k_proj", "v_proj", "out_proj")}
+        shapes |= {f"{block}.gate_proj": (hidden, width), f"{block}.up_proj": (hidden, width)}
+        shapes |= {f"{block}.down_proj": (width, hidden)}
+        shapes |= {f"{block}.attn_norm": (width,), f"{block}.mlp_norm": (width,)}
+    shapes |= {"final_norm": (width,), "lm_head": (len(VOCABULARY), width)}
     parameters = {}
     for name, shape in shapes.items():
-        scale = shape[-1] ** -0.5 / (np.sqrt(2 * blocks) if name in residual else 1)
+        scale = shape[-1] ** -0.5 / (np.sqrt(2 * blocks) if name.endswith(("out_proj", "down_proj")) else 1)
         values = np.ones(shape) if len(shape) == 1 else rng.standard_normal(shape) * scale
         parameters[name] = values.astype(np.float32)
-    return CharLM(parameters=parameters, heads=heads)
+    return Decoder(parameters=parameters, heads=heads)
 
 
 def train(
-    model: CharLM, tokens: NDArray[Any], steps: int, *, context: int = CONTEXT, batch: int = BATCH, seed: int = 0
+    model: Decoder, tokens: NDArray[Any], steps: int, *, context: int = CONTEXT, batch: int = BATCH, seed: int = 0
 ) -> None:
     """``steps`` steps on random windows of ``tokens``, in place; warm-up, then a cosine down to nothing."""
     rng = np.random.default_rng(seed)
@@ -78,7 +79,7 @@ def train(
     started, average = time.process_time(), None
     for step in range(steps):
         starts = rng.integers(tokens.size - context, size=(batch, 1))
-        loss, gradient = loss_and_gradient(model, tokens[starts + np.arange(context + 1)])
+        loss, gradient = loss_and_gradient(model, Examples.of_tokens(tokens[starts + np.arange(context + 1)]))
         norm = np.sqrt(sum(float((g * g).sum()) for g in gradient.values()))
         rate = PEAK_RATE * min(1, (step + 1) / WARM_UP) * (1 + np.cos(np.pi * step / steps)) / 2
         adam.update(gradient, rate * min(1, 1 / norm))
@@ -106,8 +107,8 @@ def main(output: Path, steps: int = 3200) -> None:
     np.savez_compressed(output, **arrays)
     for order in (1, 2, 3, 5):
         print(f"{order}-gram: {bits_per_character(train_tokens, parts['held_out'], order):.3f} bits/char")
-    stored = CharLM(parameters={name: value.astype(np.float32) for name, value in weights.items()}, heads=model.heads)
-    loss = loss_and_gradient(stored, parts["held_out"])[0] / np.log(2)
+    stored = Decoder(parameters={name: value.astype(np.float32) for name, value in weights.items()}, heads=model.heads)
+    loss = loss_and_gradient(stored, Examples.of_tokens(parts["held_out"]))[0] / np.log(2)
     print(f"character LM: {loss:.3f} bits/char of {parts['held_out'][:, 1:].size} held-out characters")
 
 

@@ -19,15 +19,15 @@ def test_softmax_and_silu_against_scipy() -> None:
 
 def test_rms_norm_has_unit_power() -> None:
     x = rng.standard_normal((4, 64)) * 30
-    np.testing.assert_allclose(np.mean(rms_norm(x, np.ones(64)) ** 2, -1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.mean(rms_norm(x, np.ones(64), 1e-5) ** 2, -1), 1, rtol=1e-5)
 
 
 def test_rotary_scores_depend_on_the_distance_alone() -> None:
     q, k = (np.tile(rng.standard_normal(8), (6, 1)) for _ in range(2))
-    scores = rotate(q) @ rotate(k).T
+    scores = rotate(q, 1e4) @ rotate(k, 1e4).T
     for distance in range(-5, 6):
         np.testing.assert_allclose(np.diag(scores, distance), np.diag(scores, distance)[0])
-    np.testing.assert_allclose(rotate(rotate(q), -1), q)
+    np.testing.assert_allclose(rotate(rotate(q, 1e4), 1e4, -1), q)
 
 
 def naive(

@@ -6,8 +6,8 @@ import pytest
 from hwexplore.errors import InputError
 from hwexplore.formats import Format
 from hwexplore.quality import ptq
-from hwexplore.quality.networks import CharLM, Method, quantize
-from hwexplore.quality.networks.quantized import calibration_inputs, equalized
+from hwexplore.quality.networks import Decoder, Method, quantize
+from hwexplore.quality.networks.quantized import equalized, layer_inputs
 from hwexplore.quality.networks.train import initial
 from hwexplore.workloads import Operands, Policy
 
@@ -37,12 +37,12 @@ def test_nothing_quantized_is_the_network() -> None:
 
 def test_weights_alone_are_those_of_the_format() -> None:
     quantized = {name: ptq.round_to_nearest(model.parameters[name], Format.parse("int4")) for name in model.layers}
-    rounded = CharLM(parameters={**model.parameters, **quantized}, heads=model.heads)
+    rounded = Decoder(parameters={**model.parameters, **quantized}, heads=model.heads)
     np.testing.assert_allclose(logits("int4/fp32/fp32", "rtn"), rounded.logits(tokens), atol=1e-4)
 
 
 def test_one_layer_leaves_the_others() -> None:
-    network = quantize(model, {"1.up": operands("int4/int8/fp32")}, Method.parse("rtn"), tokens)
+    network = quantize(model, {"layers.1.up_proj": operands("int4/int8/fp32")}, Method.parse("rtn"), tokens)
     seen = []
 
     def compare(name: str, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -52,14 +52,15 @@ def test_one_layer_leaves_the_others() -> None:
         return y
 
     model.logits(tokens, compare)
-    assert seen == ["1.up"]
+    assert seen == ["layers.1.up_proj"]
 
 
 def test_activations_are_rounded_per_token() -> None:
-    network = quantize(model, {"0.gate": operands("fp32/int8/fp32")}, Method.parse("rtn"), tokens)
+    network = quantize(model, {"layers.0.gate_proj": operands("fp32/int8/fp32")}, Method.parse("rtn"), tokens)
     x = np.random.default_rng(1).standard_normal((6, 32)).astype(np.float32)
-    alone = np.vstack([network.linear("0.gate", row[None], model.parameters["0.gate"]) for row in x])
-    np.testing.assert_allclose(network.linear("0.gate", x, model.parameters["0.gate"]), alone, atol=1e-5)
+    weight = model.parameters["layers.0.gate_proj"]
+    alone = np.vstack([network.linear("layers.0.gate_proj", row[None], weight) for row in x])
+    np.testing.assert_allclose(network.linear("layers.0.gate_proj", x, weight), alone, atol=1e-5)
 
 
 def test_recent_tokens_are_kept_out_of_a_coarse_cache() -> None:
@@ -74,7 +75,7 @@ def test_more_bits_less_error() -> None:
 
 
 def test_gptq_lowers_the_error_of_each_layer() -> None:
-    inputs = calibration_inputs(model, tokens)
+    inputs = layer_inputs(model, tokens, {}, model.layers)
     formats = dict.fromkeys(model.layers, operands("int3/fp32/fp32"))
     for name in model.layers:
         target = inputs[name] @ model.parameters[name].T
@@ -86,32 +87,33 @@ def test_gptq_lowers_the_error_of_each_layer() -> None:
 
 
 def test_bias_correction_takes_the_mean_error_back() -> None:
-    inputs = calibration_inputs(model, tokens)["0.down"]
-    network = quantize(model, {"0.down": operands("int3/int4/fp32")}, Method.parse("bias"), tokens)
-    ours = network.linear("0.down", inputs, model.parameters["0.down"])
-    np.testing.assert_allclose(ours.mean(0), (inputs @ model.parameters["0.down"].T).mean(0), atol=1e-5)
+    inputs = layer_inputs(model, tokens, {}, ["layers.0.down_proj"])["layers.0.down_proj"]
+    network = quantize(model, {"layers.0.down_proj": operands("int3/int4/fp32")}, Method.parse("bias"), tokens)
+    ours = network.linear("layers.0.down_proj", inputs, model.parameters["layers.0.down_proj"])
+    np.testing.assert_allclose(ours.mean(0), (inputs @ model.parameters["layers.0.down_proj"].T).mean(0), atol=1e-5)
 
 
 def test_equalized_pairs_have_equal_ranges() -> None:
     balanced = equalized(model)
-    np.testing.assert_allclose(balanced.logits(tokens), exact, atol=2e-5)
+    network = Decoder(parameters={**model.parameters, **balanced}, heads=model.heads)
+    np.testing.assert_allclose(network.logits(tokens), exact, atol=2e-5)
     for first, second in model.equalizable:
-        rows, columns = np.abs(balanced.parameters[first]).max(1), np.abs(balanced.parameters[second]).max(0)
+        rows, columns = np.abs(balanced[first]).max(1), np.abs(balanced[second]).max(0)
         np.testing.assert_allclose(rows, columns, rtol=1e-5)
 
 
 def test_dual_grained_weights_are_multiples_of_one_scale_per_channel() -> None:
-    network = quantize(model, {"0.up": operands("int4_g16/int8/fp32")}, Method.parse("dual"), tokens)
-    weight = network.quantized["0.up"].weight
-    np.testing.assert_array_equal(weight, ptq.dual_grain(model.parameters["0.up"], 4, 16).values)
+    network = quantize(model, {"layers.0.up_proj": operands("int4_g16/int8/fp32")}, Method.parse("dual"), tokens)
+    weight = network.quantized["layers.0.up_proj"].weight
+    np.testing.assert_array_equal(weight, ptq.dual_grain(model.parameters["layers.0.up_proj"], 4, 16).values)
     for format in ("mxfp4", "int4", "int4_channel"):
         with pytest.raises(InputError, match="method 'dual' takes integers with a scale per group, as int4_g32, not"):
-            quantize(model, {"0.up": operands(f"{format}/int8/fp32")}, Method.parse("dual"), tokens)
+            quantize(model, {"layers.0.up_proj": operands(f"{format}/int8/fp32")}, Method.parse("dual"), tokens)
 
 
 def test_unknown_layers() -> None:
-    with pytest.raises(InputError, match=r"unknown layer '0\.gates'; did you mean 0\.gate"):
-        quantize(model, {"0.gates": operands("int8/int8/fp32")}, Method.parse("rtn"), tokens)
+    with pytest.raises(InputError, match=r"unknown layer 'layers\.0\.gate_prof'; did you mean layers\.0\.gate_proj"):
+        quantize(model, {"layers.0.gate_prof": operands("int8/int8/fp32")}, Method.parse("rtn"), tokens)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 
 from hwexplore.errors import InputError
 from hwexplore.formats import Format
-from hwexplore.quality.networks import Benchmark, CharLM, load, measure, sensitivity, train
+from hwexplore.quality.networks import Benchmark, Decoder, Examples, Metric, load, measure, sensitivity, train
+from hwexplore.quality.networks.benchmark import cross_entropy
 from hwexplore.quality.networks.corpus import encode
 from hwexplore.quality.networks.gradient import loss_and_gradient
 from hwexplore.quality.networks.sensitivity import measured_increases, proxy_worth
@@ -22,18 +23,20 @@ def tiny() -> Benchmark:
     model = train.initial(0, width=8, hidden=16, blocks=1, heads=2)
     train.train(model, text, 200, context=16, batch=4)
     windows = np.stack([text[start : start + 17] for start in range(0, 320, 20)])
-    return Benchmark(name="tiny", model=model, calibration=windows, held_out=windows)
+    examples = Examples.of_tokens(windows)
+    metric = Metric(name="bits per character", windows=cross_entropy)
+    return Benchmark(name="tiny", network=model, calibration=examples, held_out=examples, metric=metric)
 
 
 def diagonal(benchmark: Benchmark, layer: str) -> np.ndarray:
     """The diagonal of the Hessian of a layer, weight by weight."""
-    parameters, found, step = benchmark.model.parameters, [], 1e-2
+    parameters, found, step = benchmark.network.parameters, [], 1e-2
     for place in np.ndindex(parameters[layer].shape):
         gradients = []
         for side in (1, -1):
             moved = parameters[layer].astype(float)
             moved[place] += side * step
-            network = CharLM(parameters={**parameters, layer: moved}, heads=benchmark.model.heads)
+            network = Decoder(parameters={**parameters, layer: moved}, heads=benchmark.network.heads)
             gradients.append(loss_and_gradient(network, benchmark.calibration)[1][layer][place])
         found.append((gradients[0] - gradients[1]) / (2 * step))
     return np.array(found) / np.log(2)
@@ -44,8 +47,8 @@ def test_hessian_is_half_the_mean_trace_times_the_squared_error(
 ) -> None:
     monkeypatch.setattr(sensitivity, "PROBES", 400)
     increases = profile_of(tiny, ["int4_g8"], "hessian").increases
-    for layer in ("0.value", "0.down"):
-        weight = tiny.model.parameters[layer]
+    for layer in ("layers.0.v_proj", "layers.0.down_proj"):
+        weight = tiny.network.parameters[layer]
         error = Grid.of(Format.parse("int4_g8"), weight).round(weight.astype(float)) - weight
         expected = diagonal(tiny, layer).mean() * (error**2).sum() / 2
         assert increases[(layer, "weights", "int4_g8")] == pytest.approx(expected, rel=0.25)
@@ -53,26 +56,31 @@ def test_hessian_is_half_the_mean_trace_times_the_squared_error(
 
 def test_fisher_weighs_each_weight_by_its_gradient(tiny: Benchmark) -> None:
     increases = profile_of(tiny, ["int4_g8"], "fisher").increases
-    weight = tiny.model.parameters["0.value"]
+    weight = tiny.network.parameters["layers.0.v_proj"]
     error = Grid.of(Format.parse("int4_g8"), weight).round(weight.astype(float)) - weight
-    squares = [loss_and_gradient(tiny.model, row[None])[1]["0.value"] ** 2 for row in tiny.calibration]
+    squares = [
+        loss_and_gradient(tiny.network, tiny.calibration[row : row + 1])[1]["layers.0.v_proj"] ** 2 for row in range(16)
+    ]
     expected = (np.mean(squares, axis=0) * 16 * error**2).sum() / 2 / np.log(2)
-    assert increases[("0.value", "weights", "int4_g8")] == pytest.approx(expected, rel=1e-5)
+    assert increases[("layers.0.v_proj", "weights", "int4_g8")] == pytest.approx(expected, rel=1e-5)
 
 
 def test_one_at_a_time_is_measured(tiny: Benchmark) -> None:
     increases = profile_of(tiny, ["int4_g8", "fp32"]).increases
     fp32 = OperandFormat.parse("fp32")
     alone = Operands(weights=OperandFormat.parse("int4_g8"), activations=fp32, kv_cache=fp32)
-    assert increases[("0.up", "weights", "int4_g8")] == measure(tiny, {"0.up": alone}).delta
-    assert increases[("0.up", "weights", "fp32")] == pytest.approx(0, abs=1e-6)
+    assert increases[("layers.0.up_proj", "weights", "int4_g8")] == measure(tiny, {"layers.0.up_proj": alone}).delta
+    assert increases[("layers.0.up_proj", "weights", "fp32")] == pytest.approx(0, abs=1e-6)
 
 
 def test_several_layers_are_measured_together(tiny: Benchmark) -> None:
-    both = pd.DataFrame({("0.up", "weights"): ["int2_g8"], ("0.down", "weights"): ["int2_g8"]})
+    both = pd.DataFrame({("layers.0.up_proj", "weights"): ["int2_g8"], ("layers.0.down_proj", "weights"): ["int2_g8"]})
     fp32 = OperandFormat.parse("fp32")
     operands = Operands(weights=OperandFormat.parse("int2_g8"), activations=fp32, kv_cache=fp32)
-    assert measured_increases(tiny, both)[0] == measure(tiny, {"0.up": operands, "0.down": operands}).delta
+    assert (
+        measured_increases(tiny, both)[0]
+        == measure(tiny, {"layers.0.up_proj": operands, "layers.0.down_proj": operands}).delta
+    )
 
 
 def test_fisher_ranks_assignments_of_a_trained_network() -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwexplore.quality.networks import Examples
 from hwexplore.quality.networks import train as training
-from hwexplore.quality.networks.catalog import read
+from hwexplore.quality.networks.charlm import read
 from hwexplore.quality.networks.corpus import encode
 from hwexplore.quality.networks.gradient import loss_and_gradient
 
@@ -18,7 +19,7 @@ def test_a_sentence_is_learnt_and_the_same_each_time() -> None:
     models = [training.initial(0, width=16, hidden=32, blocks=1, heads=2) for _ in range(2)]
     for model in models:
         training.train(model, tokens, 400, context=32, batch=4)
-    assert loss_and_gradient(models[0], tokens[None, :65])[0] < 1.5
+    assert loss_and_gradient(models[0], Examples.of_tokens(tokens[None, :65]))[0] < 1.5
     for name, value in models[0].parameters.items():
         np.testing.assert_array_equal(value, models[1].parameters[name])
 
@@ -32,6 +33,6 @@ def test_the_script_writes_a_checkpoint(
     assert "516992 parameters" in out
     assert "3-gram" in out
     with (tmp_path / "small.npz").open("rb") as file:
-        benchmark = read("small", file)
-    assert benchmark.model.blocks == training.BLOCKS
-    assert benchmark.held_out.shape == (training.KEPT, training.CONTEXT + 1)
+        benchmark = read(file)
+    assert len(benchmark.network.layers) == 7 * training.BLOCKS
+    assert benchmark.held_out.inputs.shape == (training.KEPT, training.CONTEXT)

@@ -43,5 +43,5 @@ def test_the_hooks_see_every_layer() -> None:
         return x
 
     model.logits(tokens, linear, cache)
-    assert layers == [*model.layers, "head"]
-    assert stored == ["0.key", "0.value", "1.key", "1.value"]
+    assert layers == [*model.layers, "lm_head"]
+    assert stored == ["layers.0.k_proj", "layers.0.v_proj", "layers.1.k_proj", "layers.1.v_proj"]
