@@ -19,17 +19,21 @@ from hwexplore.workloads.workload import Workload
 __all__ = ["vision"]
 
 
-def vision(name: str, description: Mapping[str, Any], batch: int) -> Workload:
-    """The workload of one inference of `batch` images through the network that an entry of the catalogue describes."""
+def vision(name: str, description: Mapping[str, Any], batch: int, per_layer: bool) -> Workload:
+    """The workload of one inference of `batch` images through the network that an entry of the catalogue describes.
+
+    Operators that differ in nothing but their name are folded, or kept apart `per_layer`.
+    """
     sizes = dict(description)
     network = Network(images=batch, channels=3, size=sizes.pop("image"))
     FAMILIES[sizes.pop("family")](network, **sizes)
+    folded = (operator for operator, _ in fold((operator, None) for operator in network.operators))
     return Workload(
         name=name,
         phase="inference",
         batch=batch,
         context=1,
-        operators=tuple(operator for operator, _ in fold((operator, None) for operator in network.operators)),
+        operators=tuple(network.operators if per_layer else folded),
         parameters=network.parameters,
         active_parameters=network.parameters,
     )

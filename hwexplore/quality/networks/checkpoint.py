@@ -18,7 +18,13 @@ __all__ = ["read_checkpoint"]
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
-STORAGES = {"HalfStorage": "<f2", "FloatStorage": "<f4", "DoubleStorage": "<f8", "IntStorage": "<i4", "LongStorage": "<i8"}
+STORAGES = {
+    "HalfStorage": "<f2",
+    "FloatStorage": "<f4",
+    "DoubleStorage": "<f8",
+    "IntStorage": "<i4",
+    "LongStorage": "<i8",
+}
 
 
 def read_checkpoint(path: Path) -> dict[str, NDArray[Any]]:

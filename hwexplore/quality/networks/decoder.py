@@ -53,6 +53,11 @@ class Decoder:
         return [(first, second) for first, second in pairs if p[first].shape[0] == p[second].shape[1]]
 
     @property
+    def one_scale(self) -> bool:
+        """No: one for each token."""
+        return False
+
+    @property
     def cached(self) -> list[str]:
         """The layers of keys and values."""
         return [f"layers.{block}.{kind}" for block in range(self.blocks) for kind in ("k_proj", "v_proj")]

@@ -68,23 +68,24 @@ class EfficientNet:
         def layer(name: str, x: Array, kernel: int = 1, stride: int = 1) -> Array:
             windows = patches(x, kernel, stride)
             rows, columns, channels = windows.shape[:3]
-            if name.endswith(".depthwise"):
-                inputs = windows.reshape(rows * columns, channels, -1)
-            else:
-                inputs = np.moveaxis(windows, 2, -1).reshape(rows * columns, -1)
-            return (linear(name, inputs, self.parameters[name]) + self.biases[name]).reshape(rows, columns, -1)
+            depthwise = name.endswith(".depthwise")
+            ordered = windows if depthwise else np.moveaxis(windows, 2, -1)
+            inputs = ordered.reshape(rows * columns, *([channels] if depthwise else []), -1)
+            outputs = linear(name, inputs, self.parameters[name]) + self.biases[name]
+            return np.asarray(outputs.reshape(rows, columns, -1))
 
         x = relu6(layer("stem", image, 3, 2))
         for name, kernel, stride in self.blocks():
             y = relu6(layer(f"{name}.expand", x)) if f"{name}.expand" in self.parameters else x
             y = layer(f"{name}.project", relu6(layer(f"{name}.depthwise", y, kernel, stride)))
             x = x + y if x.shape == y.shape else y
-        return layer("classifier", relu6(layer("head", x)).mean((0, 1), keepdims=True))[0]
+        pooled = np.mean(relu6(layer("head", x)), (0, 1), keepdims=True)
+        return layer("classifier", pooled)[0]
 
 
 def relu6(x: Array) -> Array:
     """min(max(x, 0), 6)."""
-    return np.clip(x, 0, 6)
+    return np.asarray(np.clip(x, 0, 6))
 
 
 def patches(x: Array, kernel: int, stride: int) -> Array:

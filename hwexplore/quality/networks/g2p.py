@@ -23,9 +23,12 @@ __all__ = ["DESCRIPTION", "PHONEMES", "edit_distance", "load", "read_dictionary"
 
 DESCRIPTION = "phonemes of English words by a GRU encoder and decoder of 0.8 M parameters (package g2p-en)"
 
-VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
-CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()
-PHONEMES = ("<pad>", "<unk>", "<s>", "</s>", *sorted([v + s for v in VOWELS for s in "012"] + CONSONANTS + ["UW"]))
+VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
+CONSONANTS = (
+    *("B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N"),
+    *("NG", "P", "R", "S", "SH", "T", "TH", "V", "W", "Y", "Z", "ZH"),
+)
+PHONEMES = ("<pad>", "<unk>", "<s>", "</s>", *sorted([*(v + s for v in VOWELS for s in "012"), *CONSONANTS, "UW"]))
 """What is written: ARPAbet as CMUdict has it, vowels with their stress, in the order of the checkpoint."""
 LETTERS = ("<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz")
 """What is read."""
@@ -37,7 +40,7 @@ LAYERS = {
     "output": "fc_{}",
 }
 """Our name and that of the checkpoint, for weights w and biases b."""
-HELD_OUT, CALIBRATION = 1000, 256
+HELD_OUT, CALIBRATION = 2000, 256
 """Words."""
 
 Pronunciations = dict[str, list[list[int]]]
@@ -72,12 +75,12 @@ def read_network(path: Path) -> Seq2Seq:
 
 def read_dictionary(path: Path) -> Pronunciations:
     """The pronunciations [variants][phonemes] by word of CMUdict, of the words spelt with a-z only."""
+    numbers = {phoneme: number for number, phoneme in enumerate(PHONEMES)}
     known: Pronunciations = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        entry, *phonemes = line.partition("#")[0].split()
-        word = re.sub(r"\(\d+\)$", "", entry)
-        if re.fullmatch("[a-z]+", word):
-            known.setdefault(word, []).append([PHONEMES.index(phoneme) for phoneme in phonemes])
+    for word, phonemes in re.findall(
+        r"^([a-z]+)(?:\(\d+\))? ([A-Z0-2 ]+)", path.read_text(encoding="utf-8"), re.MULTILINE
+    ):
+        known.setdefault(word, []).append([numbers[phoneme] for phoneme in phonemes.split()])
     return known
 
 
@@ -92,7 +95,7 @@ def phoneme_errors(network: Seq2Seq, linear: Linear, examples: Examples, log_p: 
         least = min((edit_distance(said[said != END].tolist(), variant), len(variant)) for variant in meant)
         edits.append(least[0])
         lengths.append(least[1])
-    return np.array(edits) / np.mean(lengths)
+    return np.asarray(np.array(edits) / np.mean(lengths))
 
 
 def edit_distance(said: Sequence[int], meant: Sequence[int]) -> int:

@@ -65,7 +65,7 @@ class Seq2Seq:
         for symbols in written.T:
             state = self._step("decoder", symbols, state, linear)
             steps.append(self._layer("output", state, linear))
-        return np.stack(steps, 1)[written != PAD]
+        return np.asarray(np.stack(steps, 1)[written != PAD])
 
     def write(self, read: NDArray[Any], linear: Linear = matmul) -> NDArray[np.int64]:
         """The likeliest symbol after those written so far, until `END` or 20 of them: [windows, 20], `END` after `END`.

@@ -45,7 +45,11 @@ class Tensor:
 def write_value(value: object) -> bytes:
     """Opcodes of protocol 2 that push ``value``."""
     if isinstance(value, Tensor):
-        return name(value.rebuild) + write_value((value.storage, value.offset, value.shape, value.strides, False, None)) + b"R"
+        return (
+            name(value.rebuild)
+            + write_value((value.storage, value.offset, value.shape, value.strides, False, None))
+            + b"R"
+        )
     if isinstance(value, Reference):
         return write_value(value.pid) + b"Q"
     if isinstance(value, Global):
@@ -127,7 +131,7 @@ def test_what_a_pickle_would_run_is_not_run(path: Path) -> None:
             return os.system, (f"touch {path.parent / 'ran'}",)
 
     path.write_bytes(pickle.dumps(Evil(), 2))
-    with pytest.raises(InputError, match="names posix.system"):
+    with pytest.raises(InputError, match=r"names posix\.system"):
         read_checkpoint(path)
     assert not (path.parent / "ran").exists()
 
@@ -137,7 +141,7 @@ def test_no_file(path: Path) -> None:
         read_checkpoint(path)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(place=st.integers(0, 400), byte=st.integers(0, 255), end=st.integers(0, 500))
 def test_damage_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, place: int, byte: int, end: int) -> None:
     content = bytearray(checkpoint({"a": tensor(), "b": tensor(5, (2,), (3,))}))

@@ -7,7 +7,9 @@ from scipy.signal import correlate2d
 from hwexplore.quality.networks.efficientnet import EfficientNet, patches
 
 
-@pytest.mark.parametrize(("side", "kernel", "stride"), [(8, 3, 1), (8, 3, 2), (7, 3, 2), (8, 5, 2), (7, 5, 1), (6, 1, 1)])
+@pytest.mark.parametrize(
+    ("side", "kernel", "stride"), [(8, 3, 1), (8, 3, 2), (7, 3, 2), (8, 5, 2), (7, 5, 1), (6, 1, 1)]
+)
 def test_patches_are_those_of_a_convolution(side: int, kernel: int, stride: int) -> None:
     random = np.random.default_rng(0)
     x, weight = random.standard_normal((side, side, 3)), random.standard_normal((3, kernel, kernel))

@@ -58,10 +58,20 @@ def test_words_of_no_dictionary(g2p: Benchmark) -> None:
 
 
 def test_error_rate_of_fp32_is_that_of_the_literature(g2p: Benchmark) -> None:
-    """7 % without stress; GRUs and LSTMs have 5 to 8 % on CMUdict without stress (arXiv 1506.00196), this one has it."""
-    quality = measure(g2p, uniform(g2p, "fp32"), windows=200)
-    assert 0.06 < quality.value < 0.11
-    assert (quality.delta, quality.kl_nats, quality.agreement) == (0, pytest.approx(0, abs=1e-6), 1)
+    """Recurrent networks miss 5 to 8 % of CMUdict's phonemes without their stress (arXiv 1506.00196)."""
+    plain = {name: i for i, name in enumerate(sorted({phoneme.rstrip("012") for phoneme in PHONEMES[4:]}))}
+    edits = length = 0
+    for said, variants in zip(g2p.network.write(g2p.held_out.inputs[:, 0]), g2p.held_out.targets, strict=True):
+        ways = [[plain[PHONEMES[i].rstrip("012")] for i in way if i] for way in variants if way.any()]
+        spoken = [plain[PHONEMES[i].rstrip("012")] for i in said if i != END]
+        best = min(ways, key=lambda way: edit_distance(spoken, way))
+        edits, length = edits + edit_distance(spoken, best), length + len(best)
+    assert 0.05 < edits / length < 0.08
+
+
+def test_fp32_is_itself(g2p: Benchmark) -> None:
+    quality = measure(g2p, uniform(g2p, "fp32"), windows=50)
+    assert (quality.delta, quality.kl_nats, quality.agreement) == (0, 0, 1)
 
 
 def test_fewer_bits_are_worse(g2p: Benchmark) -> None:
