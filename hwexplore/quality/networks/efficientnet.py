@@ -80,7 +80,7 @@ class EfficientNet:
             y = layer(f"{name}.project", relu6(layer(f"{name}.depthwise", y, kernel, stride)))
             x = x + y if x.shape == y.shape else y
         pooled = np.mean(relu6(layer("head", x)), (0, 1), keepdims=True)
-        return layer("classifier", pooled)[0]
+        return np.asarray(layer("classifier", pooled)[0])
 
 
 def relu6(x: Array) -> Array:
