@@ -171,5 +171,7 @@ def _round(weight: Array, samples: Array, operands: Operands, method: Method) ->
         if not (isinstance(format, Scaled) and isinstance(format.element, Integer) and format.block):
             raise InputError(f"method 'dual' takes integers with a scale per group, as int4_g32, not {format}")
         return ptq.dual_grain(weight, format.element_bits, format.block).values
+    if not {"clip", "gptq"} & method.parts:
+        return ptq.round_to_nearest(weight, format)
     grid = ptq.clipped_grid(weight, format) if "clip" in method else ptq.Grid.of(format, weight)
     return ptq.gptq(weight, samples, grid) if "gptq" in method else grid.round(weight.astype(np.float64))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hwexplore.errors import InputError
 from hwexplore.quality.tensors.tensor import ELEMENTS, Tensor, as_matrix, map_file, mapped
 
-__all__ = ["read_gguf"]
+__all__ = ["read_gguf", "read_metadata"]
 
 VERSIONS = (2, 3)
 MAX_AXES = 4
@@ -73,6 +73,16 @@ def read_gguf(path: Path) -> list[Tensor]:
     return [tensor(*entry) for entry in entries]
 
 
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The metadata of a file: numbers, texts and lists. InputError if it is malformed or cut short."""
+    cursor = _Cursor(map_file(path))
+    try:
+        _, values = _header(cursor, str(path))
+        return {cursor.text(): cursor.value(cursor.take("I")) for _ in range(values)}
+    except (struct.error, UnicodeDecodeError, RecursionError):
+        raise InputError(f"{path} is malformed or cut short; expected a GGUF file") from None
+
+
 @dataclass
 class _Cursor:
     """Reads a file from front to back; struct.error at its end."""
@@ -96,7 +106,18 @@ class _Cursor:
         self.at += size
 
     def value(self, kind: int) -> Any:
-        """A value of metadata; None for texts and lists, which are skipped."""
+        """A value of metadata: a number, a text or a list."""
+        if kind == STRING:
+            return self.text()
+        if kind == ARRAY:
+            of, count = self.take("I"), self.take("Q")
+            return [self.value(of) for _ in range(count)]
+        if kind in SCALARS:
+            return self.take(SCALARS[kind])
+        raise struct.error
+
+    def pass_value(self, kind: int) -> None:
+        """Go past a value of metadata."""
         if kind == STRING:
             self.skip(self.take("Q"))
         elif kind == ARRAY:
@@ -105,29 +126,33 @@ class _Cursor:
                 self.skip(count * struct.calcsize("<" + SCALARS[of]))
             else:
                 for _ in range(count):
-                    self.value(of)
+                    self.pass_value(of)
         elif kind in SCALARS:
-            return self.take(SCALARS[kind])
+            self.take(SCALARS[kind])
         else:
             raise struct.error
-        return None
 
 
-def _directory(cursor: _Cursor, source: str) -> tuple[list[tuple[str, tuple[int, ...], int, int]], int]:
-    """Name, shape, type and offset of each tensor, and where their data start."""
+def _header(cursor: _Cursor, source: str) -> tuple[int, int]:
+    """Tensors and values of metadata that follow."""
     if cursor.file[:4] != b"GGUF":
         raise InputError(f"{source} is no GGUF file: it does not start with GGUF")
     cursor.skip(4)
     version = cursor.take("I")
     if version not in VERSIONS:
         raise InputError(f"{source} has GGUF version {version}; expected one of {', '.join(map(str, VERSIONS))}")
-    tensors, values = cursor.take("Q"), cursor.take("Q")
-    alignment = ALIGNMENT
+    return cursor.take("Q"), cursor.take("Q")
+
+
+def _directory(cursor: _Cursor, source: str) -> tuple[list[tuple[str, tuple[int, ...], int, int]], int]:
+    """Name, shape, type and offset of each tensor, and where their data start."""
+    tensors, values = _header(cursor, source)
+    alignment: Any = ALIGNMENT
     for _ in range(values):
-        key = cursor.text()
-        value = cursor.value(cursor.take("I"))
-        if key == "general.alignment":
-            alignment = value
+        if cursor.text() == "general.alignment":
+            alignment = cursor.value(cursor.take("I"))
+        else:
+            cursor.pass_value(cursor.take("I"))
     entries = []
     for _ in range(tensors):
         name, axes = cursor.text(), cursor.take("I")
