@@ -7,7 +7,7 @@ offsets still count as parameters, as they do in the published totals.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hwexplore.workloads.layers import conv, fold, linear, vector
@@ -25,7 +25,7 @@ def vision(name: str, description: Mapping[str, Any], batch: int, per_layer: boo
     Operators that differ in nothing but their name are folded, or kept apart `per_layer`.
     """
     sizes = dict(description)
-    network = Network(images=batch, channels=3, size=sizes.pop("image"))
+    network = Network(images=batch, channels=3, size=sizes.pop("image"), per_layer=per_layer)
     FAMILIES[sizes.pop("family")](network, **sizes)
     folded = (operator for operator, _ in fold((operator, None) for operator in network.operators))
     return Workload(
@@ -46,6 +46,7 @@ class Network:
     images: int
     channels: int
     size: int
+    per_layer: bool
     parameters: int = 0
     operators: list[Operator] = field(default_factory=list)
 
@@ -171,6 +172,9 @@ def _vit(network: Network, *, patch: int, hidden: int, layers: int, heads: int, 
     def add(name: str) -> Operator:
         return vector(name, "residual", (rows, hidden), reads=2 * elements, vector_ops=elements)
 
+    def name(layer: int, operator: Operator) -> Operator:
+        return replace(operator, name=f"layers.{layer}.{operator.name}") if network.per_layer else operator
+
     layer = [
         norm("attn_norm"),
         project("q_proj", hidden, hidden),
@@ -203,7 +207,7 @@ def _vit(network: Network, *, patch: int, hidden: int, layers: int, heads: int, 
             weights=(tokens + 1) * hidden,
             vector_ops=elements,
         ),
-        *(operator for _ in range(layers) for operator in layer),
+        *(name(number, operator) for number in range(layers) for operator in layer),
         norm("final_norm"),
         linear("classifier", m=images, n=classes, k=hidden, bias=classes),
     ]

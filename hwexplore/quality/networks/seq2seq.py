@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,16 +57,15 @@ class Seq2Seq:
     ) -> Array:
         """Logits [predictions, symbols] of what is to be written next, given all that is to be written before it.
 
-        ``inputs`` [windows, 2, time]: symbols to read; `START` and symbols to write. Both are padded at the end, and
-        nothing is predicted from padding. Each layer is called step by step, with a row for each window.
+        ``inputs`` [windows, 2, time]: symbols to read; `START` and symbols to write. Both are padded at the end; from
+        padding nothing is predicted. Predictions and calls of a layer are in the order of time, a row for each window.
         """
-        read, written = inputs[:, 0], inputs[:, 1]
-        state = self._encode(read, linear)
-        steps = []
-        for symbols in written.T:
-            state = self._step("decoder", symbols, state, linear)
-            steps.append(self._layer("output", state, linear))
-        return np.asarray(np.stack(steps, 1)[written != PAD])
+        state = self._encode(inputs[:, 0], linear)
+        predictions = []
+        for rows, symbols in _steps(inputs[:, 1]):
+            state[rows] = self._step("decoder", symbols, state[rows], linear)
+            predictions.append(self._layer("output", state[rows], linear))
+        return np.concatenate(predictions)
 
     def write(self, read: NDArray[Any], linear: Linear = matmul) -> NDArray[np.int64]:
         """The likeliest symbol after those written so far, until `END` or 20 of them: [windows, 20], `END` after `END`.
@@ -73,18 +73,20 @@ class Seq2Seq:
         ``read`` [windows, time] is padded at the end.
         """
         state = self._encode(read, linear)
-        last = np.full(len(read), START)
-        written = np.full((len(read), LONGEST), END)
+        last, written = np.full(len(read), START), np.full((len(read), LONGEST), END)
         for step in range(LONGEST):
-            state = self._step("decoder", last, state, linear)
-            last = np.where(last == END, END, self._layer("output", state, linear).argmax(-1))
-            written[:, step] = last
+            (rows,) = np.nonzero(last != END)
+            if not len(rows):
+                break
+            state[rows] = self._step("decoder", last[rows], state[rows], linear)
+            last[rows] = written[rows, step] = self._layer("output", state[rows], linear).argmax(-1)
         return written
 
     def _encode(self, read: NDArray[Any], linear: Linear) -> Array:
-        state = np.zeros((len(read), self.parameters["encoder"].shape[1]), np.float32)
-        for symbols in read.T:
-            state = np.where((symbols == PAD)[:, None], state, self._step("encoder", symbols, state, linear))
+        embedding = self.parameters["encoder"]
+        state = np.zeros((len(read), embedding.shape[1]), embedding.dtype)
+        for rows, symbols in _steps(read):
+            state[rows] = self._step("encoder", symbols, state[rows], linear)
         return state
 
     def _step(self, part: str, symbols: NDArray[Any], state: Array, linear: Linear) -> Array:
@@ -98,3 +100,11 @@ class Seq2Seq:
 
     def _layer(self, name: str, x: Array, linear: Linear) -> Array:
         return linear(name, x, self.parameters[name]) + self.biases[name]
+
+
+def _steps(sequences: NDArray[Any]) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+    """Of ``sequences`` [windows, time] at each time the windows that have not ended, and their symbols."""
+    for symbols in sequences.T:
+        (rows,) = np.nonzero(symbols != PAD)
+        if len(rows):
+            yield rows, symbols[rows]
