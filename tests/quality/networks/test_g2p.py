@@ -59,7 +59,7 @@ def test_words_of_no_dictionary(g2p: Benchmark) -> None:
 
 
 def test_error_rate_of_fp32_is_that_of_the_literature(g2p: Benchmark) -> None:
-    """Recurrent networks miss 5 to 8 % of CMUdict's phonemes without their stress (arXiv 1506.00196); this one 7.8 %."""
+    """Recurrent networks miss 5 to 8 % of CMUdict's phonemes, stress aside (arXiv 1506.00196); this one 7.8 %."""
     plain = {name: i for i, name in enumerate(sorted({phoneme.rstrip("012") for phoneme in PHONEMES[4:]}))}
     edits = length = 0
     words = g2p.held_out
