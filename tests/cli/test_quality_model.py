@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+
+from hwexplore.cli import quality_model
+from hwexplore.quality.networks import load
 
 SHORT = ("--windows", "2")
 
@@ -24,6 +28,20 @@ def test_a_row_per_method_and_format(run: Any) -> None:
     for row in rows:
         assert f"{row['value']:.4f}" in out
         assert f"{row['kl_nats']:.5f}" in out
+
+
+def test_perplexity_and_what_one_must_know(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    charlm = load("charlm")
+    metric = replace(charlm.metric, perplexity=True)
+    monkeypatch.setattr(quality_model, "load", lambda name: replace(charlm, metric=metric, remark="Read this."))
+    arguments = ("quality", "model", "charlm", "--formats", "int3", *SHORT)
+    rows = json.loads(run(*arguments, "--json")[1])
+    code, out, _ = run(*arguments)
+    assert code == 0
+    assert rows[0]["metric"] == "bits per character"
+    assert f"perplexity {2 ** (rows[0]['value'] - rows[0]['delta']):.2f}" in out
+    assert f"{2 ** rows[0]['value']:.2f}" in out
+    assert "Read this." in out
 
 
 @pytest.mark.parametrize(

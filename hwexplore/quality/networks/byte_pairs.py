@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["BytePairs"]
 
-PIECES = re.compile(
-    r"'(?:s|t|re|ve|m|ll|d)|\d| ?[^\W\d_]+| ?(?:[^\s\w]|_)+|\s+(?!\S)|\s+",
-)
-"""GPT-2's pieces, but every digit is one, as the tokenizer "smollm" has it."""
+PIECES = re.compile(r"'(?:s|t|re|ve|m|ll|d)| ?[^\W_]+| ?(?:[^\s\w]|_)+|\s+(?!\S)|\s+")
+"""GPT-2's pieces of text without numbers."""
 PRINTABLE = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
 
 
@@ -26,6 +25,13 @@ def _letters() -> list[str]:
 
 
 LETTERS = _letters()
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """What is merged apart: every digit alone, as in the tokenizer "smollm", and GPT-2's pieces of what is between."""
+    for number, run in groupby(text, lambda character: category(character).startswith("N")):
+        part = "".join(run)
+        yield from part if number else PIECES.findall(part)
 
 
 class BytePairs:
@@ -44,7 +50,7 @@ class BytePairs:
 
     def encode(self, text: str) -> NDArray[np.int64]:
         """The tokens of ``text``."""
-        return np.array([self._numbers[part] for piece in PIECES.findall(text) for part in self._merged(piece)], int)
+        return np.array([self._numbers[part] for piece in _pieces(text) for part in self._merged(piece)], int)
 
     def decode(self, tokens: Sequence[int] | NDArray[np.integer]) -> str:
         """The text of ``tokens``."""

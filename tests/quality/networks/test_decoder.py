@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from hwexplore.quality.networks.train import initial
@@ -27,6 +29,31 @@ def test_no_token_sees_those_after_it() -> None:
 def test_a_cache_that_returns_what_it_gets_changes_nothing() -> None:
     ours = model.logits(tokens, cache=lambda name, x: x, recent=3)
     np.testing.assert_allclose(ours, model.logits(tokens), atol=1e-6)
+
+
+def test_shared_keys_are_keys_repeated() -> None:
+    repeated = dict(model.parameters)
+    shared = dict(model.parameters)
+    for name in model.cached:
+        shared[name] = model.parameters[name][:8]
+        repeated[name] = np.vstack([shared[name], shared[name]])
+    grouped, whole = (replace(model, parameters=parameters) for parameters in (shared, repeated))
+    np.testing.assert_allclose(grouped.logits(tokens), whole.logits(tokens), atol=1e-6)
+    coarse = [network.logits(tokens, cache=lambda name, x: np.round(x)) for network in (grouped, whole)]
+    np.testing.assert_allclose(*coarse, atol=1e-6)
+    assert grouped.equalizable == [(f"layers.{block}.up_proj", f"layers.{block}.down_proj") for block in range(2)]
+
+
+def test_without_a_head_of_its_own_it_is_the_embedding() -> None:
+    tied = {name: value for name, value in model.parameters.items() if name != "lm_head"}
+    own = {**tied, "lm_head": tied["embedding"]}
+    first, second = (replace(model, parameters=parameters).logits(tokens) for parameters in (tied, own))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_the_norm_and_the_positions_have_their_parameters() -> None:
+    for changed in (replace(model, epsilon=0.5), replace(model, rotary_base=10.0)):
+        assert np.abs(changed.logits(tokens) - model.logits(tokens)).max() > 1e-3
 
 
 def test_the_hooks_see_every_layer() -> None:

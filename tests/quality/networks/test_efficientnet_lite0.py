@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,11 @@ from hwexplore.errors import InputError
 from hwexplore.quality.networks import Benchmark, measure, uniform
 from hwexplore.quality.networks.efficientnet_lite0 import middle, network_of
 from hwexplore.workloads import load
+
+
+@pytest.fixture(scope="module")
+def efficientnet(installed: Callable[[str], Benchmark]) -> Benchmark:
+    return installed("efficientnet-lite0")
 
 
 def test_layers_are_those_of_the_workload(efficientnet: Benchmark) -> None:

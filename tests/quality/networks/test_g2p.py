@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,11 @@ from hwexplore.quality.networks.g2p import PHONEMES, edit_distance, read_diction
 from hwexplore.quality.networks.seq2seq import END
 
 WORDS = st.lists(st.integers(0, 3), max_size=6)
+
+
+@pytest.fixture(scope="module")
+def g2p(installed: Callable[[str], Benchmark]) -> Benchmark:
+    return installed("g2p")
 
 
 @given(WORDS, WORDS, WORDS)

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import pytest
 
 from hwexplore.errors import InputError
-from hwexplore.quality.networks import Quality, load, measure, sweep, uniform
+from hwexplore.quality.networks import Benchmark, Examples, Metric, Quality, load, measure, sweep, uniform
 from hwexplore.quality.networks.corpus import decode
 from hwexplore.quality.networks.gradient import loss_and_gradient
+from hwexplore.quality.networks.network import Cache, Linear, matmul
+from hwexplore.quality.networks.primitives import Array
+from hwexplore.quality.networks.quantized import layer_inputs
 
 benchmark = load("charlm")
 
@@ -39,6 +43,70 @@ def test_the_metric_is_the_loss() -> None:
     int3 = quality("int3")
     assert int3.value - int3.delta == pytest.approx(loss, rel=1e-5)
     assert int3.delta > 5 * int3.delta_error > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recurrent:
+    """Two steps through the same layer, then a class; no attention."""
+
+    parameters: dict[str, np.ndarray]
+    layers: tuple[str, ...] = ("step",)
+    equalizable: tuple[tuple[str, str], ...] = ()
+    cached: tuple[str, ...] = ()
+
+    def logits(self, inputs: np.ndarray, linear: Linear = matmul, cache: Cache | None = None, recent: int = 0) -> Array:
+        for _ in range(2):
+            inputs = np.tanh(linear("step", inputs, self.parameters["step"]))
+        return inputs
+
+
+def wrong(linear: Linear, examples: Examples, log_p: Array) -> np.ndarray:
+    """Top-1 errors, of predictions made anew with the quantized layers."""
+    predicted = classifier.network.logits(examples.inputs, linear)
+    assert (predicted.argmax(-1) == log_p.argmax(-1)).all()
+    return (predicted.argmax(-1) != examples.targets).astype(float)
+
+
+rng = np.random.default_rng(0)
+network = Recurrent(parameters={"step": rng.standard_normal((10, 10)).astype(np.float32)})
+inputs = rng.standard_normal((200, 10)).astype(np.float32)
+labelled = Examples(inputs=inputs, targets=network.logits(inputs).argmax(-1))
+classifier = Benchmark(
+    name="recurrent",
+    network=network,
+    calibration=labelled,
+    held_out=labelled,
+    metric=Metric(name="top-1 error", windows=wrong),
+    refusal=lambda format: "not int5" if str(format) == "int5" else "",
+)
+
+
+def test_a_network_of_another_kind_with_a_metric_of_its_own() -> None:
+    frame = sweep(classifier, ["fp32", "int8", "int4", "int2"], ["rtn"])
+    assert set(frame.metric) == {"top-1 error"}
+    assert frame.value[0] == frame.delta[0] == 0
+    np.testing.assert_allclose(frame.value, 1 - frame.agreement)
+    assert frame.kl_nats.is_monotonic_increasing
+    assert frame.value[3] > 0.05
+
+
+def test_a_layer_that_runs_twice_is_calibrated_on_both_runs() -> None:
+    seen = layer_inputs(network, inputs, {}, network.layers)["step"]
+    again = np.tanh(inputs @ network.parameters["step"].T)
+    np.testing.assert_array_equal(seen, np.concatenate([inputs, again]))
+
+
+@pytest.mark.parametrize(
+    ("formats", "recent", "message"),
+    [
+        ("int8/int8/int8", 0, "'int8/int8/int8': recurrent has no KV cache; expected fp32 for it"),
+        ("int8", 4, "recent is 4, but recurrent has no KV cache; expected 0"),
+        ("int5", 0, "not int5"),
+    ],
+)
+def test_what_a_network_does_not_take(formats: str, recent: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        sweep(classifier, [formats], recent=recent)
 
 
 def test_a_sweep_is_its_measurements() -> None:

@@ -21,6 +21,7 @@ from safetensors.numpy import save_file
 
 from hwexplore.errors import InputError
 from hwexplore.quality.tensors import Tensor, read_tensors, tensor
+from hwexplore.quality.tensors.gguf import read_metadata
 
 FLOATS = (np.float16, np.float32, np.float64)
 
@@ -242,6 +243,17 @@ def test_gguf_of_doubles_and_integers(tmp_path: Path) -> None:
     assert tensors["i"].reason == "the package gguf does not dequantize I32"
 
 
+def test_metadata_of_gguf(tmp_path: Path) -> None:
+    write_gguf(tmp_path / "a.gguf", {"w": (random(3, 4), None)})
+    metadata = read_metadata(tmp_path / "a.gguf")
+    assert metadata == {
+        "general.architecture": "llama",
+        "tokens": ["a", "bc", ""],
+        "scores": [0.5, 1.5],
+        "note": "text",
+    }
+
+
 def small_gguf(
     *, version: int = 3, key: bytes = b"k", value: bytes = struct.pack("<IB", 0, 7), kind: int = 0, axes: int = 2
 ) -> bytes:
@@ -291,6 +303,13 @@ def test_broken_gguf(tmp_path: Path, content: bytes, sentence: str) -> None:
     (tmp_path / "a.gguf").write_bytes(content)
     with pytest.raises(InputError, match=sentence):
         read_tensors(tmp_path / "a.gguf")
+
+
+@pytest.mark.parametrize("value", [struct.pack("<I", 77), struct.pack("<IQ", 8, 10**9), NESTED])
+def test_broken_metadata_of_gguf(tmp_path: Path, value: bytes) -> None:
+    (tmp_path / "a.gguf").write_bytes(small_gguf(value=value))
+    with pytest.raises(InputError, match="is malformed or cut short; expected a GGUF file"):
+        read_metadata(tmp_path / "a.gguf")
 
 
 # ONNX
