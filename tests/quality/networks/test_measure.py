@@ -52,6 +52,7 @@ class Recurrent:
     parameters: dict[str, np.ndarray]
     layers: tuple[str, ...] = ("step",)
     equalizable: tuple[tuple[str, str], ...] = ()
+    one_scale: bool = False
     cached: tuple[str, ...] = ()
 
     def logits(self, inputs: np.ndarray, linear: Linear = matmul, cache: Cache | None = None, recent: int = 0) -> Array:
