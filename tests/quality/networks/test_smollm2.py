@@ -8,13 +8,15 @@ import pytest
 
 from hwexplore import workloads
 from hwexplore.errors import InputError
-from hwexplore.quality.networks import Benchmark, Decoder, measure, uniform
+from hwexplore.formats import Format
+from hwexplore.quality.networks import Benchmark, Decoder, Quality, measure, uniform
 from hwexplore.quality.networks.benchmark import Examples, cross_entropy
 from hwexplore.quality.networks.byte_pairs import BytePairs
 from hwexplore.quality.networks.network import matmul
 from hwexplore.quality.networks.packages import packaged_file
 from hwexplore.quality.networks.primitives import log_softmax, rotate
 from hwexplore.quality.networks.smollm2 import paired_by_halves, read_tokenizer
+from hwexplore.quality.ptq import round_to_nearest
 
 ENGLISH = """The old house stood at the end of a narrow road, and nobody in the village could remember when it had been
 built. Every morning the gardener opened the iron gate, walked past the apple trees and looked at the sky to see whether
@@ -120,17 +122,46 @@ def test_its_own_kind_of_format_is_refused(benchmark: Benchmark) -> None:
         assert not benchmark.refusal(uniform(benchmark, text)["layers.0.q_proj"].weights.storage)
 
 
-def test_more_bits_less_divergence_in_one_block(benchmark: Benchmark) -> None:
-    """Of weights, activations and KV cache of one block, on the beginning of the text."""
+@pytest.mark.parametrize(
+    "text", ["int4_g32_asym", "int4_g16_asym", "int4_g32", "int5_g32_asym", "int8", "mxfp4", "nvint4"]
+)
+def test_no_format_gains_from_the_grid_of_the_checkpoint(network: Decoder, text: str) -> None:
+    """Noise on the weights as they come and on the same with each spread evenly over its step of Q4_1."""
+    weight = network.parameters["layers.12.v_proj"].astype(float)
+    groups = weight.reshape(len(weight), -1, 32)
+    step = np.ptp(groups, axis=-1, keepdims=True) / 15
+    spread = groups + step * np.random.default_rng(0).uniform(-0.5, 0.5, groups.shape)
+    on_grid, off_grid = (
+        10 * np.log10(np.sum(w**2) / np.sum((round_to_nearest(w, Format.parse(text)) - w) ** 2))
+        for w in (weight, spread.reshape(weight.shape))
+    )
+    assert on_grid == pytest.approx(off_grid, abs=0.25)
+
+
+@pytest.fixture(scope="module")
+def short(benchmark: Benchmark) -> Benchmark:
+    """The beginning of the text, to calibrate and to measure."""
     examples = benchmark.held_out
     beginning = Examples(inputs=examples.inputs[:2, :48], targets=examples.targets[:2, :48])
-    short = replace(benchmark, held_out=beginning)
-    found = [
-        measure(short, {name: uniform(short, text)[name] for name in short.network.layers[63:70]})
-        for text in ("int8/int8/int8", "int4/int4/int4")
-    ]
-    assert 0 < found[0].kl_nats < 0.02 < found[1].kl_nats
-    assert found[0].agreement > found[1].agreement
+    return replace(benchmark, calibration=beginning, held_out=beginning)
+
+
+def in_one_block(benchmark: Benchmark, text: str, method: str = "rtn") -> Quality:
+    operands = {name: which for name, which in uniform(benchmark, text).items() if name.startswith("layers.9.")}
+    return measure(benchmark, operands, method)
+
+
+def test_more_bits_less_divergence(short: Benchmark) -> None:
+    fine, coarse = in_one_block(short, "int8/int8/int8"), in_one_block(short, "int4/int4/int4")
+    assert 0 < fine.kl_nats < 0.02 < coarse.kl_nats
+    assert fine.agreement > coarse.agreement
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["clip", "gptq", "smoothquant", "hadamard+gptq"])
+def test_methods_help(short: Benchmark, method: str) -> None:
+    text = "int3_g32/int6/fp32" if method == "smoothquant" else "int3_g32/fp32/fp32"
+    assert 0 < in_one_block(short, text, method).kl_nats < in_one_block(short, text).kl_nats
 
 
 @pytest.mark.slow
