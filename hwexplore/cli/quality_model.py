@@ -31,7 +31,7 @@ def model(
 ) -> None:
     """Measure what formats do to a network's predictions of data that it was not trained on.
 
-    Formats without scales get one per output channel of the weights and per token (row) of the activations.
+    Formats without scales get one per output channel of the weights and per token or image of the activations.
 
     Example: hwexplore quality model charlm --formats int4/int8/fp16,mxfp4,nvint4 --method rtn,hadamard+gptq
     """

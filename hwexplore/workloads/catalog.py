@@ -74,7 +74,7 @@ def load(
     if "vision" in entry:
         _check_phase(phase)
         _check_skew(expert_skew, name, False)
-        return fuse_operators(vision(name, entry["vision"], batch), fuse)
+        return fuse_operators(vision(name, entry["vision"], batch, per_layer), fuse)
     scenario = parse(phase, lambda draft: _model(*_entry(draft)[1:]).with_expert_skew(expert_skew))
     model = _model(source, entry)
     _check_skew(expert_skew, name, model.parameters > model.active_parameters)

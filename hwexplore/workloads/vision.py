@@ -7,7 +7,7 @@ offsets still count as parameters, as they do in the published totals.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hwexplore.workloads.layers import conv, fold, linear, vector
@@ -19,17 +19,21 @@ from hwexplore.workloads.workload import Workload
 __all__ = ["vision"]
 
 
-def vision(name: str, description: Mapping[str, Any], batch: int) -> Workload:
-    """The workload of one inference of `batch` images through the network that an entry of the catalogue describes."""
+def vision(name: str, description: Mapping[str, Any], batch: int, per_layer: bool) -> Workload:
+    """The workload of one inference of `batch` images through the network that an entry of the catalogue describes.
+
+    Operators that differ in nothing but their name are folded, or kept apart `per_layer`.
+    """
     sizes = dict(description)
-    network = Network(images=batch, channels=3, size=sizes.pop("image"))
+    network = Network(images=batch, channels=3, size=sizes.pop("image"), per_layer=per_layer)
     FAMILIES[sizes.pop("family")](network, **sizes)
+    folded = (operator for operator, _ in fold((operator, None) for operator in network.operators))
     return Workload(
         name=name,
         phase="inference",
         batch=batch,
         context=1,
-        operators=tuple(operator for operator, _ in fold((operator, None) for operator in network.operators)),
+        operators=tuple(network.operators if per_layer else folded),
         parameters=network.parameters,
         active_parameters=network.parameters,
     )
@@ -42,6 +46,7 @@ class Network:
     images: int
     channels: int
     size: int
+    per_layer: bool
     parameters: int = 0
     operators: list[Operator] = field(default_factory=list)
 
@@ -167,6 +172,9 @@ def _vit(network: Network, *, patch: int, hidden: int, layers: int, heads: int, 
     def add(name: str) -> Operator:
         return vector(name, "residual", (rows, hidden), reads=2 * elements, vector_ops=elements)
 
+    def name(layer: int, operator: Operator) -> Operator:
+        return replace(operator, name=f"layers.{layer}.{operator.name}") if network.per_layer else operator
+
     layer = [
         norm("attn_norm"),
         project("q_proj", hidden, hidden),
@@ -199,7 +207,7 @@ def _vit(network: Network, *, patch: int, hidden: int, layers: int, heads: int, 
             weights=(tokens + 1) * hidden,
             vector_ops=elements,
         ),
-        *(operator for _ in range(layers) for operator in layer),
+        *(name(number, operator) for number in range(layers) for operator in layer),
         norm("final_norm"),
         linear("classifier", m=images, n=classes, k=hidden, bias=classes),
     ]

@@ -73,6 +73,15 @@ def test_depthwise_convolutions_are_groups() -> None:
     assert (depthwise.batch, depthwise.n, depthwise.k, depthwise.m) == (32, 1, 9, 112**2)
 
 
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "vit-b-32"])
+def test_layers_stay_apart_when_asked(name: str) -> None:
+    folded, apart = load(name), load(name, per_layer=True)
+    assert len({operator.name for operator in apart.operators}) == len(apart.operators) > len(folded.operators)
+    assert {operator.count for operator in apart.operators} == {1}
+    assert len(apart.operators) == sum(operator.count for operator in folded.operators)
+    assert macs(apart) == macs(folded)
+
+
 def test_no_cache_is_resident() -> None:
     workload = load("vit-b-16")
     assert workload.resident_bytes(Policy("int8", "int8", "int8")) == workload.parameters

@@ -54,8 +54,8 @@ class Metric:
 class Benchmark:
     """A network with what it is calibrated on and measured with.
 
-    ``remark`` is what one must know to read its numbers; ``refusal`` says why weights of a format are not to be
-    measured, and is empty for those that are.
+    Methods of quantization calibrate on the first ``calibration_windows``. ``remark`` is what one must know to read its
+    numbers; ``refusal`` says why weights of a format are not to be measured, and is empty for those that are.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Benchmark:
     calibration: Examples
     held_out: Examples
     metric: Metric
+    calibration_windows: int = 16
     remark: str = ""
     refusal: Callable[[Format], str] = lambda format: ""
 

@@ -62,6 +62,11 @@ class Decoder:
         names = [f"layers.{block}.{kind}" for block in range(self.blocks) for kind in kinds]
         return {name: PRODUCT if name.endswith(PRODUCTS) else LINEAR for name in (*names, "lm_head")}
 
+    @property
+    def one_scale(self) -> bool:
+        """No: one for each token."""
+        return False
+
     def logits(self, inputs: NDArray[Any], linear: Linear = matmul, read: Read = as_is, recent: int = 0) -> Array:
         """Logits of the next token, [batch * time, vocabulary], for the tokens ``inputs`` [batch, time].
 

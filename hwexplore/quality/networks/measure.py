@@ -21,8 +21,6 @@ from hwexplore.workloads import OperandFormat, Operands, Policy
 
 __all__ = ["Quality", "measure", "sweep", "uniform"]
 
-CALIBRATION_WINDOWS = 16
-
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
@@ -69,7 +67,7 @@ def measure(
     examples, reference, exact = _reference(benchmark, count)
     started = time.perf_counter()
     method = Method.parse(method) if isinstance(method, str) else method
-    calibration = benchmark.calibration[:CALIBRATION_WINDOWS].inputs
+    calibration = benchmark.calibration[: benchmark.calibration_windows].inputs
     network = quantize(benchmark.network, operands, method, calibration, recent)
     log_p = log_softmax(network.logits(examples.inputs))
     values = benchmark.metric.windows(network.linear, examples, log_p)

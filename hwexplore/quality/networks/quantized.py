@@ -13,36 +13,46 @@ from hwexplore.errors import InputError, unknown
 from hwexplore.formats import Format, Integer, Scaled
 from hwexplore.quality import ptq
 from hwexplore.quality.networks.method import Method
-from hwexplore.quality.networks.network import LINEAR, Network
+from hwexplore.quality.networks.network import LINEAR, Network, product
 from hwexplore.quality.networks.primitives import Array
 from hwexplore.quality.qsnr import check_signed
 from hwexplore.workloads import Operands
 
 __all__ = ["QuantizedLayer", "QuantizedNetwork", "equalized", "layer_inputs", "quantize"]
 
+SAMPLES, SAMPLES_EACH = 2048, 32
+"""Rows of a call that calibrate; those of inputs [rows, out, in], of which each output has few."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizedLayer:
-    """A linear layer: inputs / ``smoothing``, rotated, quantized, times ``weight`` [out, in], plus ``bias`` [out]."""
+    """A linear layer: inputs / ``smoothing``, rotated, quantized, times ``weight`` [out, in], plus ``bias`` [out].
+
+    ``one_scale`` as in `Network`. Inputs are [rows, in], or [rows, out, in].
+    """
 
     operands: Operands
     method: Method
     weight: Array
     smoothing: Array | None
+    one_scale: bool
     bias: Array | None = None
 
     def read(self, x: Array) -> Array:
-        """The inputs [tokens, in] as multiplied."""
-        return ptq.round_to_nearest(self.transform(x), self.operands.activations.storage)
+        """The inputs as multiplied."""
+        x, format = self.transform(x), ptq.scaled(self.operands.activations.storage)
+        if self.one_scale and isinstance(format, Scaled) and format.block is None:
+            return format.quantize(x.ravel()).reshape(x.shape)
+        return format.quantize(x)
 
     def transform(self, x: Array) -> Array:
-        """The inputs [tokens, in] before they are quantized."""
+        """The inputs before they are quantized."""
         if self.smoothing is not None:
             x = x / self.smoothing
         return ptq.rotate(x, self.method.rotation_block) if self.method.rotates else x
 
     def __call__(self, x: Array) -> Array:
-        y = self.read(x) @ self.weight.T
+        y = product(self.read(x), self.weight)
         return y if self.bias is None else y + self.bias
 
 
@@ -65,7 +75,7 @@ class QuantizedNetwork:
 
     def linear(self, name: str, x: Array, weight: Array) -> Array:
         """The layer of that name as quantized, as `Network.logits` takes it."""
-        return self.quantized[name](x) if name in self.quantized else x @ self.weights.get(name, weight).T
+        return self.quantized[name](x) if name in self.quantized else product(x, self.weights.get(name, weight))
 
     def read(self, name: str, operand: str, x: Array) -> Array:
         """What attention reads, as `Network.logits` takes it."""
@@ -77,16 +87,19 @@ def quantize(
 ) -> QuantizedNetwork:
     """``network`` with each layer named in ``operands`` quantized to its formats, in storage, by ``method``.
 
-    Activations have a scale per row of a layer's inputs, or per block of it, found as they come; keys and values have
-    one per token and head, queries and probabilities one per query. What a product of attention reads takes the formats
-    of the product, whatever layer wrote it. ``inputs`` [windows, ...] calibrate: each layer on what it has in FP32.
-    Raises InputError for unknown layers and for formats that round at random or lack values of either sign.
+    Activations have a scale per row of a layer's inputs, or per call where `Network.one_scale`, or per block of a row,
+    found as they come; keys and values have one per token and head, queries and probabilities one per query. What a
+    product of attention reads takes the formats of the product, whatever layer wrote it. ``inputs`` [windows, ...]
+    calibrate: each layer on what it has in FP32. Raises InputError for unknown layers, for formats that round at random
+    or lack values of either sign, and for methods that this network cannot.
     """
     for name, which in operands.items():
         if name not in network.operators:
             raise unknown("layer", name, network.operators)
         for operand in (which.weights, which.activations, which.kv_cache):
             _check(operand.storage)
+    if not network.equalizable and (stuck := [part for part in ("equalize", "smoothquant") if part in method]):
+        raise InputError(f"method {stuck[0]!r} moves factors from layer to layer; in this network none can pass")
     linear = {name: which for name, which in operands.items() if network.operators[name] == LINEAR}
     weights = {name: network.parameters[name] for name in {**dict.fromkeys(network.layers), **linear}}
     if "equalize" in method:
@@ -96,7 +109,10 @@ def quantize(
         if method.calibrates
         else {name: np.empty_like(weights[name], shape=(0, weights[name].shape[1])) for name in linear}
     )
-    layers = {name: _quantize(weights[name], samples[name], which, method) for name, which in linear.items()}
+    layers = {
+        name: _quantize(weights[name], samples[name], which, method, network.one_scale)
+        for name, which in linear.items()
+    }
     products = {name: which for name, which in operands.items() if name not in linear}
     return QuantizedNetwork(network=network, quantized=layers, products=products, weights=weights, recent=recent)
 
@@ -112,13 +128,17 @@ def _check(format: Format) -> None:
 def layer_inputs(
     network: Network, inputs: NDArray[Any], weights: Mapping[str, Array], layers: Container[str]
 ) -> dict[str, Array]:
-    """What each of ``layers`` is given [rows, in] on ``inputs`` [windows, ...], with ``weights``, in FP32."""
+    """What each of ``layers`` is given [rows, in] on ``inputs`` [windows, ...], with ``weights``, in FP32.
+
+    Of a call with many more rows than are needed some are kept, evenly spread.
+    """
     seen: dict[str, list[Array]] = {}
 
     def record(name: str, x: Array, weight: Array) -> Array:
         if name in layers:
-            seen.setdefault(name, []).append(x)
-        return x @ weights.get(name, weight).T
+            rows = SAMPLES if x.ndim == 2 else SAMPLES_EACH
+            seen.setdefault(name, []).append(x[:: max(1, len(x) // rows)])
+        return product(x, weights.get(name, weight))
 
     network.logits(inputs, record)
     return {name: np.concatenate(parts) if len(parts) > 1 else parts[0] for name, parts in seen.items()}
@@ -134,12 +154,12 @@ def equalized(network: Network) -> dict[str, Array]:
     return weights
 
 
-def _quantize(weight: Array, samples: Array, operands: Operands, method: Method) -> QuantizedLayer:
-    """``samples`` [samples, in] are none if the method does not calibrate."""
+def _quantize(weight: Array, samples: Array, operands: Operands, method: Method, one_scale: bool) -> QuantizedLayer:
+    """``samples`` [samples, in] or [samples, out, in] are none if the method does not calibrate."""
     smoothing = ptq.smoothing_factors(weight, samples).astype(np.float32) if "smoothquant" in method else None
     prepared = weight if smoothing is None else weight * smoothing
     prepared = ptq.rotate(prepared, method.rotation_block) if method.rotates else prepared
-    layer = QuantizedLayer(operands=operands, method=method, weight=prepared, smoothing=smoothing)
+    layer = QuantizedLayer(operands=operands, method=method, weight=prepared, smoothing=smoothing, one_scale=one_scale)
     layer = replace(layer, weight=_round(prepared, layer.transform(samples), operands, method).astype(np.float32))
     if "bias" in method:
         bias = ptq.bias_correction(prepared, layer.weight, layer.transform(samples), layer.read(samples))

@@ -53,6 +53,11 @@ class Grid:
         """The same with other ``scales``."""
         return replace(self, scales=scales)
 
+    def row(self, output: int) -> Grid:
+        """That of one ``output``."""
+        scales, zero_points = (None if all is None else all[[output]] for all in (self.scales, self.zero_points))
+        return replace(self, scales=scales, zero_points=zero_points)
+
     def round(self, weight: NDArray[Any], first: int = 0) -> NDArray[np.float64]:
         """``weight`` [out, columns], those from column ``first`` on, rounded to the grid."""
         if self.scales is None:

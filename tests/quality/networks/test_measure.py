@@ -52,6 +52,7 @@ class Recurrent:
     parameters: dict[str, np.ndarray]
     layers: tuple[str, ...] = ("step",)
     equalizable: tuple[tuple[str, str], ...] = ()
+    one_scale: bool = False
 
     @property
     def operators(self) -> dict[str, tuple[str, ...]]:

@@ -7,6 +7,8 @@ from hwexplore.errors import InputError
 from hwexplore.formats import Format
 from hwexplore.quality import ptq
 from hwexplore.quality.networks import Decoder, Method, quantize
+from hwexplore.quality.networks.efficientnet import EfficientNet
+from hwexplore.quality.networks.network import matmul
 from hwexplore.quality.networks.quantized import equalized, layer_inputs
 from hwexplore.quality.networks.train import initial
 from hwexplore.workloads import Operands, Policy
@@ -158,3 +160,78 @@ def test_unknown_layers() -> None:
 def test_formats_that_cannot_be_measured(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         logits(text, "rtn")
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(4).standard_normal((2, 16, 16, 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> EfficientNet:
+    random = np.random.default_rng(1)
+    shapes = {
+        "stem": (4, 27),
+        "stage1.0.depthwise": (4, 9),
+        "stage1.0.project": (4, 4),
+        "head": (6, 4),
+        "classifier": (7, 6),
+    }
+    return EfficientNet(
+        parameters={name: random.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()},
+        biases={name: random.standard_normal(shape[0]).astype(np.float32) for name, shape in shapes.items()},
+        stages=((1, 1, 3),),
+    )
+
+
+@pytest.mark.parametrize("method", ["rtn", "hadamard", "gptq", "bias", "clip"])
+def test_in_fp32_no_method_changes_a_classifier(classifier: EfficientNet, images: np.ndarray, method: str) -> None:
+    formats = dict.fromkeys(classifier.layers, operands("fp32/fp32/fp32"))
+    network = quantize(classifier, formats, Method.parse(method), images)
+    np.testing.assert_allclose(network.logits(images), classifier.logits(images), atol=1e-4)
+
+
+def test_windows_of_an_image_share_a_scale_and_blocks_are_of_a_window(
+    classifier: EfficientNet, images: np.ndarray
+) -> None:
+    """So that a pixel is the same in every window that holds it, in a format without blocks."""
+    given = {}
+
+    def record(name: str, x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        given[name] = x
+        return matmul(name, x, weight)
+
+    classifier.logits(images[:1], record)
+    for name, shape in {"stage1.0.depthwise": (64, 4, 9), "stem": (64, 27)}.items():
+        x, weight = given[name], classifier.parameters[name]
+        assert x.shape == shape
+        assert x.any(axis=tuple(range(1, x.ndim))).all()
+        for text, rounded in {
+            "int8": np.round(x / np.abs(x).max() * 127) * np.abs(x).max() / 127,
+            "mxint8": Format.parse("mxint8").quantize(x),
+        }.items():
+            network = quantize(classifier, {name: operands(f"fp32/{text}/fp32")}, Method.parse("rtn"), images)
+            expected = (
+                np.einsum("poi,oi->po", rounded, weight) if x.ndim == 3 else np.einsum("pi,oi->po", rounded, weight)
+            )
+            np.testing.assert_allclose(network.linear(name, x, weight), expected, atol=1e-4)
+
+
+def test_bias_correction_of_a_depthwise_layer(classifier: EfficientNet, images: np.ndarray) -> None:
+    name = "stage1.0.depthwise"
+    samples = layer_inputs(classifier, images, {}, [name])[name]
+    corrected = quantize(classifier, {name: operands("int3/int4/fp32")}, Method.parse("bias"), images).quantized[name]
+    exact = matmul(name, samples, classifier.parameters[name])
+    np.testing.assert_allclose(corrected(samples).mean(0), exact.mean(0), atol=1e-5)
+
+
+def test_of_many_rows_some_calibrate(classifier: EfficientNet) -> None:
+    wide = np.random.default_rng(5).standard_normal((1, 128, 128, 3)).astype(np.float32)
+    rows = {name: len(x) for name, x in layer_inputs(classifier, wide, {}, classifier.layers).items()}
+    assert rows == {"stem": 2048, "stage1.0.depthwise": 32, "stage1.0.project": 2048, "head": 2048, "classifier": 1}
+
+
+@pytest.mark.parametrize("method", ["equalize", "smoothquant+gptq"])
+def test_factors_do_not_pass_a_relu6(classifier: EfficientNet, images: np.ndarray, method: str) -> None:
+    with pytest.raises(InputError, match="moves factors from layer to layer; in this network none can pass"):
+        quantize(classifier, {}, Method.parse(method), images)

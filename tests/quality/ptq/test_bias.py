@@ -18,3 +18,10 @@ def test_the_mean_output_is_exact(seed: int, with_activations: bool) -> None:
     exact, ours = x @ weight.T, read @ quantized.T
     np.testing.assert_allclose((ours + bias).mean(0), exact.mean(0), atol=1e-12)
     assert ((ours + bias - exact) ** 2).sum() <= ((ours - exact) ** 2).sum() + 1e-9
+
+
+def test_outputs_with_inputs_of_their_own_are_layers_apart() -> None:
+    rng = np.random.default_rng(0)
+    weight, quantized, x, read = (rng.standard_normal(shape) for shape in ((3, 9), (3, 9), (50, 3, 9), (50, 3, 9)))
+    each = [bias_correction(weight[[o]], quantized[[o]], x[:, o], read[:, o])[0] for o in range(3)]
+    np.testing.assert_allclose(bias_correction(weight, quantized, x, read), each)

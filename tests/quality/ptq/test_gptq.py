@@ -60,3 +60,15 @@ def test_samples_that_do_not_fit(samples: np.ndarray) -> None:
     weight = np.ones((2, 8))
     with pytest.raises(InputError, match=r"a weight \(2, 8\) takes \[samples, 8\], not all zero"):
         gptq(weight, samples, Grid.of(Format.parse("int4"), weight))
+
+
+@pytest.mark.parametrize("format", ["int4", "nvfp4", "int4_g4", "uint4_g4", "fp16"])
+def test_outputs_with_inputs_of_their_own_are_layers_apart(format: str) -> None:
+    """Scales, that of the tensor included, are those of the whole; a channel that is never there is rounded."""
+    rng = np.random.default_rng(0)
+    weight, x = rng.standard_normal((3, 9)), rng.standard_normal((50, 3, 9)) @ rng.standard_normal((9, 9))
+    x[:, 2] = 0
+    grid = Grid.of(Format.parse(format), weight)
+    found = gptq(weight, x, grid)
+    shared = [gptq(weight, x[:, o], grid)[o] for o in range(2)]
+    np.testing.assert_allclose(found, [*shared, grid.round(weight)[2]], atol=1e-12)
