@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -107,6 +109,15 @@ INVALID = (
     "constraints = [['rows < 4']]",
     "constraint = 'rows < 4'",
 )
+
+
+def test_the_documented_space() -> None:
+    document = Path(__file__).parents[2] / "docs" / "search.md"
+    [text] = re.findall(r"```toml\n(.*?)```", document.read_text("utf-8"), re.DOTALL)
+    VALIDATOR.validate(tomllib.loads(text))
+    space = Space.parse(text)
+    assert 0 < space.permitted < space.size
+    assert space.values(space.sample(1))["cols"] == 4 * space.values(space.sample(1))["rows"]
 
 
 @pytest.mark.parametrize("text", VALID)
