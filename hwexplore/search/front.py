@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from hwexplore.search.pareto import to_minimise
 from hwexplore.search.space import Space
 from hwexplore.technology import Interval, Technology
 from hwexplore.workloads import Workload
+
+if TYPE_CHECKING:
+    from hwexplore.search.certificate import Certificate
 
 __all__ = ["DesignEvaluator", "Front", "Problem"]
 
@@ -85,7 +88,8 @@ class DesignEvaluator:
 class Front:
     """The non-dominated designs of ``problem``; ``ids`` number them in its space, best first objective first.
 
-    ``evaluated`` of the space's designs were evaluated, ``feasible`` of them feasible and within the constraints.
+    ``evaluated`` of the space's designs were evaluated, ``feasible`` of them feasible and within the constraints; a
+    ``certificate`` proves that none of the others belongs here.
     """
 
     problem: Problem
@@ -95,11 +99,12 @@ class Front:
     evaluated: int
     feasible: int
     seconds: float = field(compare=False)
+    certificate: Certificate | None = field(default=None, compare=False)
 
     @property
     def complete(self) -> bool:
-        """Whether the whole space was evaluated."""
-        return self.evaluated == self.problem.space.size
+        """Whether the whole space was evaluated, or the rest of it is proved to be off the front."""
+        return self.certificate is not None or self.evaluated == self.problem.space.size
 
     def __len__(self) -> int:
         return len(self.ids)
