@@ -34,14 +34,14 @@ class Bounds:
 
     - Tables by clock, voltage and DRAM have their least over the values left open. Ports, registers, lanes and
       interfaces rise with rows, columns, lanes and channels; setting up a fold takes longer in a larger array.
-    - Folds, and with them accesses and conversions, fall with rows and columns; the vector unit's time falls with lanes,
-      that of DRAM with bandwidth.
+    - Folds, and with them accesses and conversions, fall with rows and columns; the time of the vector unit falls with
+      its lanes, that of DRAM with bandwidth.
     - A tiling moves every byte and sets up every fold at least once.
-    - The clock runs for ``ceil(m / rows) ceil(n / cols)`` folds in ``rows cols`` PEs each: those are at least m n in all.
-    - A buffer of s = log2 bytes has a number of banks between those of the least and of the greatest ports and size. For
-      x = log2 banks, the logarithm of its energies is a quadratic P(s - x), that of its area and leakage x + P(s - x). A
-      quadratic has its least value on an interval at an end or where it is stationary; P(s - x) rises with s where P
-      does, else x and P(s - x) are bounded apart.
+    - The clock runs for ``ceil(m / rows) ceil(n / cols)`` folds in ``rows cols`` PEs each, in all m n or more.
+    - A buffer of 2^s bytes has as many banks as its ports and its size need, between the least and the most in the box.
+      For 2^x banks, the logarithm of its energies is a quadratic P(s - x), that of its area and leakage x + P(s - x).
+      A quadratic has its least value on an interval at an end or where it is stationary; P(s - x) rises with s where
+      P does, else x and P(s - x) are bounded apart.
 
     Sums and products are taken in the model's order: rounding is monotonic, so that they stay bounds to the last bit.
     Where the order differs, ``SLACK`` makes up for it. Boxes of one design have its area to the bit, and its latency if
@@ -166,7 +166,7 @@ class Bounds:
         return np.asarray((on_vector * bits[:, None]) @ np.ceil(ops.n[:, None] / lanes))
 
     def _work(self, box: Index) -> tuple[dict[str, Array], dict[str, Array]]:
-        """What has to be done: busy cycles and vector operations [box, operator] of one such operator, and totals [box].
+        """Busy cycles and vector operations [box, operator] of one such operator, and totals [box].
 
         Of all operators together: ``clocked`` PEs times cycles, ``busy`` cycles, ``vector`` operations, bits ``read``
         (without `_lane_reads`) and ``written``, bytes ``moved``. It depends on policy, PE, dataflow, rows and columns

@@ -14,7 +14,7 @@ from hwexplore.errors import InputError, unknown
 from hwexplore.pe import PE
 from hwexplore.workloads import Policy
 
-__all__ = ["PARAMETERS", "Choices"]
+__all__ = ["COUNTS", "MAX_NUMBER", "NUMERIC", "PARAMETERS", "Choices", "checked"]
 
 PARAMETERS = {
     "pe": "processing element, as in mac(int8, int8, acc=int32)",
@@ -30,6 +30,9 @@ PARAMETERS = {
     "policy": "formats of weights/activations/KV cache",
 }
 COUNTS = ("rows", "cols", "vector_lanes", "channels")
+"""The parameters that are whole numbers."""
+NUMERIC = (*COUNTS, "voltage", "sram_kib")
+"""The parameters that are numbers; so is the clock, unless it is "max"."""
 MAX_NUMBER = 2**31
 """Bound of every numeric parameter, exclusive."""
 
@@ -52,11 +55,11 @@ class Choices:
                 raise InputError(f"parameter {name} ({PARAMETERS[name]}) has no values")
             if not len(values[name]):
                 raise InputError(f"parameter {name} has an empty list of values: the space holds no design")
-        checked = {name: tuple(_check(name, value) for value in values[name]) for name in PARAMETERS}
-        for name, column in checked.items():
+        columns = {name: tuple(checked(name, value) for value in values[name]) for name in PARAMETERS}
+        for name, column in columns.items():
             if len(set(map(str, column))) < len(column):
                 raise InputError(f"parameter {name} lists a value twice: {', '.join(map(str, column))}")
-        object.__setattr__(self, "values", checked)
+        object.__setattr__(self, "values", columns)
 
     @property
     def dataflows(self) -> NDArray[np.intp]:
@@ -68,7 +71,8 @@ class Choices:
         return np.array(self.values[name], float)
 
 
-def _check(name: str, value: Any) -> Any:
+def checked(name: str, value: Any) -> Any:
+    """One value of a parameter, texts of PEs and policies parsed; InputError names what is wrong."""
     if name == "pe":
         return value if isinstance(value, PE) else PE.parse(str(value))
     if name == "policy":
@@ -78,6 +82,8 @@ def _check(name: str, value: Any) -> Any:
             raise unknown("dataflow", value, DATAFLOWS)
         return value
     if name == "dram":
+        if not isinstance(value, str):
+            raise InputError(f"dram = {value!r} must be the name of a DRAM, such as 'hbm2'")
         return str(value)
     if name == "clock_mhz" and value == "max":
         return value

@@ -131,7 +131,7 @@ class Model:
 
     @cached_property
     def edge(self) -> Array:
-        """Area in um2, clock energy in pJ and leakage in uW of the register for a bit at the array's edge [3, voltage]."""
+        """Area in um2, clock energy in pJ and leakage in uW of a register at the array's edge, per bit [3, voltage]."""
         registers = [self.technology.at(voltage).primitives["flip_flop"] for voltage in self.choices.values["voltage"]]
         return np.array([(ff.area_um2, ff.clock_pj, ff.leakage_uw) for ff in registers]).T
 

@@ -30,10 +30,16 @@ from hwexplore.cli.options import (
 )
 from hwexplore.errors import InputError
 from hwexplore.quality.profile import Profile
-from hwexplore.search import OBJECTIVES, DesignFile, Front, mixed_space
+from hwexplore.search import OBJECTIVES, DesignFile, Front, mixed_space, space_schema
 from hwexplore.search import explore as search
 
 __all__ = ["explore"]
+
+
+def _print_schema(wanted: bool) -> None:
+    if wanted:
+        print_json(space_schema())
+        raise typer.Exit
 
 
 def explore(
@@ -47,7 +53,7 @@ def explore(
     technology: TechnologyName = "nangate45",
     space: SpaceFile = None,
     objective: Annotated[list[str], typer.Option(help="Metric of the front; repeat for several.")] = list(OBJECTIVES),  # noqa: B006
-    constraint: Annotated[list[str], typer.Option(help="As in 'area_mm2 < 50'; repeat for several.")] = [],  # noqa: B006
+    constraint: Annotated[list[str], typer.Option(help="As in 'area_mm2 < 50' or 'rows * cols <= 4096'.")] = [],  # noqa: B006
     fidelity: FidelityOption = "tile",
     operands: OperandsOption = "gaussian",
     quality: Annotated[
@@ -63,6 +69,12 @@ def explore(
     ] = [],  # noqa: B006
     jobs: Annotated[int, typer.Option(help="Chunks evaluated at a time; -1 for all cores.")] = -1,
     json: Annotated[bool, typer.Option("--json", help="Print the whole front as JSON.")] = False,
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--space-schema", callback=_print_schema, is_eager=True, help="Print the JSON Schema of space files."
+        ),
+    ] = False,
 ) -> None:
     """Search a design space exhaustively and print its Pareto front.
 
@@ -74,18 +86,18 @@ def explore(
     designs = load_space(space)
     if profile is not None:
         designs = mixed_space(designs, network, technologies.load(technology), profile, mixes)
+    designs = designs.restricted(constraint)
     pages, tables = _sorted_outputs(out)
     with ExitStack() as stack:
         file = stack.enter_context(DesignFile(tables[0], designs)) if tables else None
         bar = stack.enter_context(progress_bar())
-        task = bar.add_task("designs", total=designs.size)
+        task = bar.add_task("designs", total=designs.permitted)
         front = search(
             designs,
             network,
             objective,
-            constraint,
-            technology,
-            fidelity,
+            technology=technology,
+            fidelity=fidelity,
             designs=file,
             progress=lambda done: bar.update(task, completed=done),
             jobs=jobs,

@@ -59,7 +59,9 @@ OwnPolicy = Annotated[
     ),
 ]
 TechnologyName = Annotated[str, typer.Option(help="Process node, see 'hwexplore technology list'.")]
-SpaceFile = Annotated[Path | None, typer.Option("--space", help="TOML file with a list of values per parameter.")]
+SpaceFile = Annotated[
+    Path | None, typer.Option("--space", help="TOML file with the values of parameters, see docs/search.md.")
+]
 FidelityOption = Annotated[Fidelity, typer.Option(help="Tiled model, or its roofline bound.")]
 OperandsOption = Annotated[
     str, typer.Option(help="Distribution of the numbers that PEs multiply, behind their energy: gaussian or uniform.")

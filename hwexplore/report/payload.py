@@ -123,7 +123,7 @@ def _explain(front: Front) -> list[str]:
         ("technology", problem.technology.name),
         *([("operands", problem.operands)] if problem.operands != "gaussian" else []),
     ]
-    if problem.space.to_toml() != Space.default().to_toml():
+    if problem.space.choices.values != Space.default().choices.values:
         options.append(("space", "space.toml"))
     return ["hwexplore explain", " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in options)]
 

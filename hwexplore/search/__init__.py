@@ -1,16 +1,18 @@
 """Search of design spaces: spaces, constraints, exhaustive search, Pareto fronts."""
 
-from hwexplore.search.constraints import Constraint
+from hwexplore.search.constraints import Bound, Constraint
 from hwexplore.search.exhaustive import OBJECTIVES, explore
 from hwexplore.search.front import Front, Problem, joint_intervals
 from hwexplore.search.mixed_policies import mixed_space
 from hwexplore.search.pareto import MAXIMISED, FrontBuilder
+from hwexplore.search.schema import space_schema
 from hwexplore.search.space import Space
 from hwexplore.search.store import DesignFile, read_metadata
 
 __all__ = [
     "MAXIMISED",
     "OBJECTIVES",
+    "Bound",
     "Constraint",
     "DesignFile",
     "Front",
@@ -21,4 +23,5 @@ __all__ = [
     "joint_intervals",
     "mixed_space",
     "read_metadata",
+    "space_schema",
 ]

@@ -18,50 +18,64 @@ __all__ = ["ORDER", "BoxTree"]
 Ids = NDArray[np.int64]
 
 ORDER = (*FIXED, "dram", "channels", "voltage", "cols", "rows", "sram_kib", "clock_mhz", "vector_lanes")
-"""In what order boxes fix parameters: those first by which designs differ most."""
+"""In what order boxes fix parameters: those first in which designs differ most."""
 
 
 @dataclass(frozen=True)
 class BoxTree:
-    """The designs of a space, numbered such that the last parameter of ``ORDER`` varies fastest.
+    """The designs of a space, numbered such that the last of the parameters in ``order`` varies fastest.
 
-    A box of depth d fixes the first d parameters. Its members have consecutive numbers, so that the first of them and
-    the depth are the box. Arrays of boxes are those of their first numbers [box].
+    A box of depth d fixes the first d of them. Its members have consecutive numbers, so that the first of them and the
+    depth are the box. Arrays of boxes are those of their first numbers [box].
     """
 
     space: Space
 
     @cached_property
-    def shape(self) -> tuple[int, ...]:
-        """Number of values of each parameter in ``ORDER``."""
-        sizes = dict(zip(PARAMETERS, self.space.shape, strict=True))
-        return tuple(sizes[name] for name in ORDER)
+    def order(self) -> tuple[str, ...]:
+        """The free parameters, beginning with those that decide what every box fixes."""
+        free = [name for name in ORDER if name not in self.space.links]
+        return tuple(sorted(free, key=lambda name: name not in self._leading))
 
     @cached_property
-    def sizes(self) -> NDArray[np.int64]:
-        """Designs in a box of each depth."""
-        return np.array([prod(self.shape[depth:]) for depth in range(len(ORDER) + 1)])
+    def _leading(self) -> set[str]:
+        links = self.space.links
+        return {free for name in FIXED for free in (links[name].inputs if name in links else (name,))}
+
+    def roots(self) -> tuple[Ids, int]:
+        """The largest boxes, and their depth."""
+        depth = len(self._leading)
+        return np.arange(0, self.space.size, self.sizes[depth]), depth
 
     @property
     def depth(self) -> int:
         """Depth of the boxes of one design."""
-        return len(ORDER)
+        return len(self.order)
 
-    def roots(self) -> Ids:
-        """The boxes of depth ``len(FIXED)``."""
-        return np.arange(0, self.space.size, self.sizes[len(FIXED)])
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Number of values of each parameter in ``order``."""
+        sizes = dict(zip(PARAMETERS, self.space.shape, strict=True))
+        return tuple(sizes[name] for name in self.order)
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """Designs in a box of each depth."""
+        return np.array([prod(self.shape[depth:]) for depth in range(self.depth + 1)])
 
     def children(self, first: Ids, depth: int) -> Ids:
         """The boxes of depth + 1 that boxes of ``depth`` are made of."""
         return np.asarray(np.add.outer(first, self.sizes[depth + 1] * np.arange(self.shape[depth])).ravel())
 
     def index(self, first: Ids, depth: int) -> dict[str, NDArray[np.intp]]:
-        """Index of each parameter's value, ``ANY`` for those left open, [box]."""
-        fixed = np.unravel_index(first // self.sizes[depth], self.shape[:depth])
-        left = (np.full(first.size, ANY) for _ in ORDER[depth:])
-        return dict(zip(ORDER, (*fixed, *left), strict=True))
+        """Index of each parameter's value in boxes of ``depth``, ``ANY`` where it is open, [box]."""
+        index = dict(zip(self.order, np.unravel_index(first // self.sizes[depth], self.shape[:depth]), strict=False))
+        index |= {name: np.full(first.size, ANY) for name in self.order[depth:]}
+        for name, link in self.space.links.items():
+            settled = set(link.inputs) <= set(self.order[:depth])
+            index[name] = link(index) if settled else np.full(first.size, ANY)
+        return index
 
     def ids(self, first: Ids) -> Ids:
         """The least number in the space of all members of boxes, [box]."""
-        index = dict(zip(ORDER, np.unravel_index(first, self.shape), strict=True))
-        return np.asarray(np.ravel_multi_index([index[name] for name in PARAMETERS], self.space.shape))
+        return self.space.ids(self.index(first, self.depth))

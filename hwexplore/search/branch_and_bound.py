@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 
 from hwexplore import technology as technologies
 from hwexplore.accelerator import PARAMETERS
-from hwexplore.accelerator.bounds import FIXED
 from hwexplore.errors import InputError
 from hwexplore.quality.profile import Profile
 from hwexplore.search.boxed_problem import NOTHING, BoxedProblem
 from hwexplore.search.boxes import BoxTree
 from hwexplore.search.certificate import Certificate
-from hwexplore.search.constraints import Constraint, check_consistent
 from hwexplore.search.exhaustive import OBJECTIVES
 from hwexplore.search.front import Front, Problem, check_nonempty
 from hwexplore.search.space import Space
@@ -64,10 +62,9 @@ def branch_and_bound(
     """
     if jobs == 0:
         raise InputError("jobs = 0 looks at no box; give a number of batches, or -1 for all cores")
-    limits = tuple(Constraint.parse(text) for text in constraints)
-    check_consistent(limits)
+    space = space.restricted(constraints)
     node = technologies.load(technology) if isinstance(technology, str) else technology
-    boxed = BoxedProblem(Problem(space, workload, node, "tile", operands, quality), objectives, limits)
+    boxed = BoxedProblem(Problem(space, workload, node, "tile", operands, quality), objectives)
     start = time.perf_counter()
     search = _Search(boxed)
     try:
@@ -81,29 +78,27 @@ def branch_and_bound(
                     progress(search.settled)
     except KeyboardInterrupt:
         pass
-    certificate = search.certificate() if search.settled == space.size else None
-    seconds = time.perf_counter() - start
-    order = np.lexsort((search.ids, search.points[:, 0]))
+    ids = search.ids[np.lexsort((search.ids, search.points[:, 0]))]
     front = Front(
         boxed.problem,
         tuple(objectives),
-        limits,
-        search.ids[order],
+        space.constraints,
+        ids,
         search.evaluated,
         search.feasible,
-        seconds,
-        certificate,
+        time.perf_counter() - start,
+        search.certificate() if search.settled == space.size else None,
     )
     return check_nonempty(front) if front.complete else front
 
 
 class _Search:
-    """The state of a search: boxes still open, those settled, and the front ``ids``, ``points`` of what was evaluated."""
+    """Boxes still open, those settled, and ``ids`` and ``points`` of the front of what was evaluated."""
 
     def __init__(self, boxed: BoxedProblem) -> None:
         self._boxed = boxed
         self._tree = BoxTree(boxed.problem.space)
-        self._open = [(self._tree.roots(), len(FIXED))]
+        self._open = [self._tree.roots()]
         self._closed: list[tuple[Ids, NDArray[np.int8], Ids]] = []
         self._opened = 0
         self._staircase: Staircase | None = None
@@ -114,17 +109,17 @@ class _Search:
     def begin(self) -> None:
         """Find good designs, so that the search drops much from its start."""
         space = self._boxed.problem.space
-        known = np.unique(np.random.default_rng(0).integers(space.size, size=SAMPLE))
-        self._add(known.size, *self._boxed.points(known))
-        seen = np.zeros(0, np.int64)
-        for _ in range(ROUNDS):
-            fresh = np.setdiff1d(_neighbours(space, np.setdiff1d(self.ids, seen)), known)
-            seen, known = self.ids, np.union1d(known, fresh)
+        fresh = _permitted(space, np.unique(np.random.default_rng(0).integers(space.size, size=SAMPLE)))
+        known = seen = np.zeros(0, np.int64)
+        for _ in range(1 + ROUNDS):
             self._add(fresh.size, *self._boxed.points(fresh))
+            known = np.union1d(known, fresh)
+            fresh = np.setdiff1d(_neighbours(space, np.setdiff1d(self.ids, seen)), known)
+            seen = self.ids
 
     def batches(self, number: int) -> list[tuple[Ids, int]]:
         """Up to ``number`` batches of boxes to look at next, the deepest first."""
-        taken = []
+        taken: list[tuple[Ids, int]] = []
         while self._open and len(taken) < number:
             first, depth = self._open.pop()
             if first.size > BATCH:
@@ -174,11 +169,14 @@ class _Search:
 
 
 def _neighbours(space: Space, ids: Ids) -> Ids:
-    """The designs that differ from one of ``ids`` in one parameter, and ``ids``."""
+    """The permitted designs that differ from one of ``ids`` in one parameter, ascending."""
     index = space.indices(ids)
     found = [ids]
     for name, size in zip(PARAMETERS, space.shape, strict=True):
         for value in range(size):
-            changed = {**index, name: np.full_like(index[name], value)}
-            found.append(np.ravel_multi_index([changed[each] for each in PARAMETERS], space.shape))
-    return np.unique(np.concatenate(found))
+            found.append(space.ids({**index, name: np.full_like(index[name], value)}))
+    return _permitted(space, np.unique(np.concatenate(found)))
+
+
+def _permitted(space: Space, ids: Ids) -> Ids:
+    return ids[np.broadcast_to(space.permits(space.indices(ids)), ids.shape)]

@@ -78,8 +78,8 @@ class Certificate:
                 proved[named] = excludes(points[dominators], by[named], bounds[named], tree.ids(first[named]))
                 for box in part[~proved][:1]:
                     raise InputError(
-                        f"the certificate does not prove that its box {box}, of {sizes[box]:,} designs, has none on the "
-                        f"front: by = {self.by[box]}"
+                        f"the certificate does not prove that its box {box}, of {sizes[box]:,} designs, has none on "
+                        f"the front: by = {self.by[box]}"
                     )
         evaluated, points = boxed.points(np.sort(tree.ids(self.first[self.by == NOTHING])))
         front = evaluated[moocore.is_nondominated(points)] if len(points) else evaluated
@@ -104,5 +104,5 @@ class Certificate:
         metadata = table.schema.metadata or {}
         if KEY not in metadata:
             raise InputError(f"{path} is no certificate of an exact search")
-        columns = (table[name].to_numpy() for name in ("first", "depth", "by"))
-        return cls(*columns, json.loads(metadata[KEY])["opened"])
+        first, depth, by = (table[name].to_numpy() for name in ("first", "depth", "by"))
+        return cls(first, depth, by, json.loads(metadata[KEY])["opened"])

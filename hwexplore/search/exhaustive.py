@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore import technology as technologies
-from hwexplore.accelerator import Fidelity
+from hwexplore.accelerator import PARAMETERS, Fidelity
 from hwexplore.errors import InputError
 from hwexplore.quality.profile import Profile
-from hwexplore.search.constraints import NUMERIC_PARAMETERS, Constraint, check_consistent
 from hwexplore.search.front import DesignEvaluator, Front, Problem, check_nonempty
 from hwexplore.search.pareto import FrontBuilder, check_objectives, to_minimise
 from hwexplore.search.space import Space
@@ -47,19 +46,20 @@ def explore(
     operands: str = "gaussian",
     quality: Profile | None = None,
 ) -> Front:
-    """The exact Pareto front of ``space`` on ``workload``: every design is evaluated.
+    """The exact Pareto front of ``space`` on ``workload``: every design that it permits is evaluated.
 
-    ``designs`` takes every evaluated design, ``progress`` is called with the number of designs done so far, ``jobs``
-    chunks are evaluated at a time (threads, unless a joblib backend says otherwise; -1 for all cores). The result does
-    not depend on ``jobs``. ``operands`` (gaussian or uniform) are what PEs multiply. With a profile as ``quality`` the
-    error is the loss increase that it predicts; `mixed_space` makes the policies by layer for it. On Ctrl-C the front
-    of what was evaluated is returned, with ``complete`` false. InputError where no design is feasible within the
-    constraints.
+    ``constraints`` are added to those of the space. ``designs`` takes every evaluated design, ``progress`` is called
+    with the number of designs done so far, ``jobs`` chunks are evaluated at a time (threads, unless a joblib backend
+    says otherwise; -1 for all cores). The result does not depend on ``jobs``. ``operands`` (gaussian or uniform) are
+    what PEs multiply. With a profile as ``quality`` the error is the loss increase that it predicts; `mixed_space`
+    makes the policies by layer for it. On Ctrl-C the front of what was evaluated is returned, with ``complete`` false.
+    InputError where no design is feasible within the constraints.
     """
     if jobs == 0:
         raise InputError("jobs = 0 evaluates nothing; give a number of chunks, or -1 for all cores")
-    limits = tuple(Constraint.parse(text) for text in constraints)
-    check_consistent(limits)
+    space = space.restricted(constraints)
+    limits = [constraint for constraint in space.constraints if not constraint.over_parameters]
+    named = sorted({name for limit in limits for name in limit.names} & set(PARAMETERS))
     builder = FrontBuilder(check_objectives(list(objectives)))
     node = technologies.load(technology) if isinstance(technology, str) else technology
     problem = Problem(space, workload, node, fidelity, operands, quality)
@@ -71,9 +71,8 @@ def explore(
                 designs.write(ids, columns)
             keep = columns["reason"] == 0
             if limits:
-                index = space.indices(ids)
-                sizes = {name: space.choices.numbers(name)[index[name]] for name in NUMERIC_PARAMETERS}
-                keep &= np.logical_and.reduce([limit.holds({**columns, **sizes}) for limit in limits])
+                own = {**columns, **space.columns(space.indices(ids), named)}
+                keep &= np.logical_and.reduce([limit.holds(own) for limit in limits])
             builder.add({name: column[keep] for name, column in {"id": ids, **columns}.items()})
             evaluated += len(ids)
             feasible += int(keep.sum())
@@ -84,7 +83,7 @@ def explore(
     ids = builder.columns.get("id", np.zeros(0, np.int64))
     if len(ids):
         ids = ids[np.lexsort((ids, to_minimise(builder.columns, objectives[:1])[:, 0]))]
-    front = Front(problem, tuple(objectives), limits, ids, evaluated, feasible, time.perf_counter() - start)
+    front = Front(problem, tuple(objectives), space.constraints, ids, evaluated, feasible, time.perf_counter() - start)
     return check_nonempty(front) if front.complete else front
 
 

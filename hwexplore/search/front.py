@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hwexplore.accelerator import PARAMETERS, REASONS, Evaluator, Fidelity, Model, totals
+from hwexplore.accelerator import METRICS, PARAMETERS, REASONS, Evaluator, Fidelity, Model, totals
 from hwexplore.errors import InputError
 from hwexplore.quality import policy_error
 from hwexplore.quality.predicted_loss import ProfiledWorkload
@@ -103,8 +103,8 @@ class Front:
 
     @property
     def complete(self) -> bool:
-        """Whether the whole space was evaluated, or the rest of it is proved to be off the front."""
-        return self.certificate is not None or self.evaluated == self.problem.space.size
+        """Whether all designs that the constraints over parameters leave were evaluated, or proved to be off the front."""
+        return self.certificate is not None or self.evaluated == self.problem.space.permitted
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -153,8 +153,7 @@ class Front:
             if other == chosen:
                 continue
             changed = {**index, name: np.full_like(index[name], other)}
-            ids = np.ravel_multi_index(tuple(changed[p] for p in PARAMETERS), space.shape)
-            values = self.problem.evaluate(ids)[list(self.objectives)].to_numpy()
+            values = self.problem.evaluate(space.ids(changed))[list(self.objectives)].to_numpy()
             with np.errstate(invalid="ignore"):
                 ratio = np.median(values / base, axis=0)
             factors = ", ".join(
@@ -185,12 +184,13 @@ def check_nonempty(front: Front) -> Front:
         return front
     problem = front.problem
     limits = " and ".join(map(str, front.constraints))
-    sample = problem.evaluate(np.arange(0, problem.space.size, -(-problem.space.size // SAMPLE)))
+    if not problem.space.permitted:
+        raise InputError(f"no design of the space meets {limits}")
+    sample = problem.evaluate(problem.space.sample(min(SAMPLE, problem.space.permitted)))
     possible = sample[sample["reason"] == ""]
     if possible.empty:
         reason = sample["reason"].value_counts().index[0]
         raise InputError(f"no design of the space is feasible{limits and f' and meets {limits}'}; most often {reason}")
-    ranges = ", ".join(
-        f"{c.name} ranges from {possible[c.name].min():.4g} to {possible[c.name].max():.4g}" for c in front.constraints
-    )
+    names = dict.fromkeys(name for constraint in front.constraints for name in constraint.names if name in METRICS)
+    ranges = ", ".join(f"{name} ranges from {possible[name].min():.4g} to {possible[name].max():.4g}" for name in names)
     raise InputError(f"no design meets {limits}: {ranges}")

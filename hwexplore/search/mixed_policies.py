@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,16 +46,12 @@ def mixed_space(space: Space, workload: Workload, technology: Technology, profil
             by_kv.setdefault(str(policy.kv_cache), []).append(policy)
     for pe in space.choices.values["pe"]:
         for policies in by_kv.values():
-            part = _with(space, pe=[pe], policy=policies)
+            part = space.with_values(pe=[pe], policy=policies)
             mixed |= {str(policy): policy for policy in _best_mixes(layers, part, technology, most)}
     if not mixed:
         gap = layers.lacks(own[0])
         raise InputError(f"the profile of {profile.network} predicts no policy of the space; it has no row for {gap}")
-    return _with(space, policy=list(mixed.values()))
-
-
-def _with(space: Space, **values: Sequence[Any]) -> Space:
-    return Space(**{**space.choices.values, **values})
+    return space.with_values(policy=list(mixed.values()))
 
 
 def _best_mixes(layers: ProfiledWorkload, space: Space, technology: Technology, most: int) -> list[Policy]:
@@ -89,7 +84,7 @@ def _median_design(model: Model, space: Space) -> dict[str, NDArray[np.intp]] | 
     """A feasible design with the first policy, of median latency in a sample; None if there is none."""
     random = np.random.default_rng(0)
     index = {name: random.integers(0, size, SAMPLE) for name, size in zip(PARAMETERS, space.shape, strict=True)}
-    index |= {"policy": np.zeros(SAMPLE, np.intp)}
+    index = space.follow({**index, "policy": np.zeros(SAMPLE, np.intp)})
     latency, _, _, reason = totals(model, model.breakdown(index))
     feasible = np.flatnonzero(reason == 0)
     if not len(feasible):

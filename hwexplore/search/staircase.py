@@ -38,9 +38,9 @@ class Staircase:
     def dominators(self, bounds: Array, ids: Ids) -> Ids:
         """The id of a point for which no member of a box is on the front, -1 where none was found, [box].
 
-        ``bounds`` [box, objective] are lower bounds of the members, ``ids`` the least of their numbers: among equals the
-        first is on the front. What is found is certain; that which only points between the values of a thinned grid
-        dominate is not found.
+        ``bounds`` [box, objective] are lower bounds of the members, ``ids`` the least of their numbers: of equals the
+        first is on the front. What is found is certain; what only points between the values of a thinned grid dominate
+        is not found.
         """
         columns = [bounds[:, objective] for objective in self._others]
         cells = (np.searchsorted(axis, column, "right") - 1 for axis, column in zip(self._axes, columns, strict=True))
@@ -56,7 +56,7 @@ def excludes(points: Array, own: Ids, bounds: Array, ids: Ids) -> NDArray[np.boo
 
 
 def _thinned(axes: list[Array]) -> list[Array]:
-    """At most ``CELLS`` combinations of the values of all axes, of each its greatest; the shortest are thinned least."""
+    """At most ``CELLS`` combinations of values, of each axis its greatest; the shortest axes are thinned least."""
     kept, cells = {}, float(CELLS)
     shortest = sorted(range(len(axes)), key=lambda axis: axes[axis].size)
     for number, axis in enumerate(shortest):

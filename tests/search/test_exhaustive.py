@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hwexplore.accelerator import METRICS
 from hwexplore.errors import InputError
 from hwexplore.search import MAXIMISED, OBJECTIVES, DesignFile, Front, Space, explore, read_metadata
 from hwexplore.workloads import Workload
@@ -32,6 +34,7 @@ def brute_force(designs: pd.DataFrame, objectives: list[str]) -> list[int]:
         (list(OBJECTIVES), []),
         (["tokens_per_s", "area_mm2"], ["rows >= 16", "error < 0.02", "sram_kib<=512"]),
         (["error"], ["area_mm2 < 30", "area_mm2 > 10"]),
+        (["energy_j", "error"], ["rows * cols <= 256 or sram_kib > 64", "latency_s * area_mm2 < 0.5 or rows == 1"]),
         (["tops_per_w", "tops_per_mm2"], []),
     ],
 )
@@ -47,16 +50,41 @@ def test_front_is_that_of_all_designs(
     seen: list[int] = []
     front = explore(small_space, small_workload, objectives, constraints, jobs=jobs, progress=seen.append)
     possible = all_designs[all_designs["reason"] == ""]
-    if constraints:
-        possible = possible.query(" and ".join(constraints))
+    for constraint in constraints:
+        possible = possible.query(constraint)
     assert front.ids.tolist() == brute_force(possible, objectives)
     assert front.feasible == len(possible)
-    assert front.evaluated == small_space.size
+    permitted = all_designs
+    for constraint in constraints:
+        permitted = permitted if set(re.findall(r"\w+", constraint)) & set(METRICS) else permitted.query(constraint)
+    assert front.evaluated == seen[-1] == len(permitted)
     assert front.complete
-    assert seen[-1] == small_space.size
     assert 0 < np.diff([0, *seen]).min() <= np.diff([0, *seen]).max() <= small_chunks
     expected = all_designs.loc[front.ids].drop(columns="reason").reset_index(drop=True)
     pd.testing.assert_frame_equal(front.to_frame(), expected, rtol=1e-12)
+
+
+def test_a_link_is_an_equality(small_space: Space, small_workload: Workload) -> None:
+    """A linked parameter gives the front that the grid has where the constraint of the same text holds."""
+    linked = small_space.with_values(
+        cols={"equals": "16 * rows"}, vector_lanes={"equals": "cols / 4 * (5 - rows // 4)"}
+    )
+    equal = small_space.restricted(["cols == 16 * rows", "vector_lanes == cols / 4 * (5 - rows // 4)"])
+    equal = equal.with_values(vector_lanes=[16, 20, 64])
+    one, other = explore(linked, small_workload), explore(equal, small_workload)
+    assert one.evaluated == linked.size == other.evaluated
+    assert len(one) > 20
+    pd.testing.assert_frame_equal(one.to_frame().drop(columns="id"), other.to_frame().drop(columns="id"), rtol=1e-12)
+    assert set(one.inert()) <= {"rows", "dataflow", "clock_mhz", "sram_kib", "dram", "pe", "policy"}
+
+
+def test_constraints_of_the_space_are_those_of_the_search(small_space: Space, small_workload: Workload) -> None:
+    texts = ["rows * cols > 100", "area_mm2 < 30"]
+    space = small_space.restricted(texts)
+    one, other = explore(space, small_workload), explore(small_space, small_workload, constraints=texts)
+    assert one.problem.space == other.problem.space == space
+    assert [str(constraint) for constraint in one.constraints] == texts
+    assert one.ids.tolist() == other.ids.tolist()
 
 
 def test_deterministic(small_front: Front, small_space: Space, small_workload: Workload) -> None:
@@ -121,6 +149,7 @@ def test_interrupted_before_anything_feasible(small_space: Space, small_workload
             r"^no design meets area_mm2 < 20 and latency_s < 1e-09: area_mm2 ranges .*, latency_s ranges from",
         ),
         ({"constraints": ["rows < 4", "rows > 4"]}, "contradict each other"),
+        ({"constraints": ["rows > 500"]}, "^no design of the space meets rows > 500$"),
         ({"objectives": ["speed"]}, "unknown objective 'speed'"),
         ({"objectives": []}, "no objective given"),
         ({"technology": "nangate"}, "unknown technology 'nangate'; did you mean nangate45"),
