@@ -1,6 +1,8 @@
 """Search of design spaces: spaces, constraints, exhaustive search, Pareto fronts."""
 
+from hwexplore.search.certificate import Certificate
 from hwexplore.search.constraints import Bound, Constraint
+from hwexplore.search.exact import branch_and_bound
 from hwexplore.search.exhaustive import OBJECTIVES, explore
 from hwexplore.search.front import Front, Problem, joint_intervals
 from hwexplore.search.mixed_policies import mixed_space
@@ -13,12 +15,14 @@ __all__ = [
     "MAXIMISED",
     "OBJECTIVES",
     "Bound",
+    "Certificate",
     "Constraint",
     "DesignFile",
     "Front",
     "FrontBuilder",
     "Problem",
     "Space",
+    "branch_and_bound",
     "explore",
     "joint_intervals",
     "mixed_space",

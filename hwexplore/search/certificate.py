@@ -61,12 +61,15 @@ class Certificate:
         All bounds are computed again, and all designs that were evaluated or dominate a box are evaluated again.
         """
         tree = BoxTree(boxed.problem.space)
+        _, least = tree.roots()
+        if not ((least <= self.depth) & (self.depth <= tree.depth)).all():
+            raise InputError(f"the certificate has boxes of a depth other than {least} to {tree.depth}")
         sizes = tree.sizes[self.depth]
         if not np.array_equal(np.append(self.first, tree.space.size), np.append(0, self.first + sizes)):
             raise InputError("the certificate's boxes leave out designs of the space, or take some twice")
         if (self.first % sizes).any():
             raise InputError("the certificate has a box that does not begin where the parameters that it fixes do")
-        known, points = boxed.points(np.unique(self.by[self.by >= 0]))
+        known, points = boxed.points(np.unique(self.by[(self.by >= 0) & (self.by < tree.space.size)]))
         for depth in np.unique(self.depth):
             (boxes,) = np.nonzero(self.depth == depth)
             for part in np.array_split(boxes, -(-boxes.size // AT_A_TIME)):

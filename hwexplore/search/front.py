@@ -103,7 +103,7 @@ class Front:
 
     @property
     def complete(self) -> bool:
-        """Whether all designs that the constraints over parameters leave were evaluated, or proved to be off the front."""
+        """Whether all designs that the constraints over parameters leave were evaluated or are proved to be off it."""
         return self.certificate is not None or self.evaluated == self.problem.space.permitted
 
     def __len__(self) -> int:

@@ -26,7 +26,7 @@ class Staircase:
         ranking = int(np.argmax([each.size for each in values]))
         order = np.lexsort((ids, points[:, ranking]))
         self._points, self._ids = points[order], ids[order]
-        self._others = [objective for objective in range(len(values)) if objective != ranking]
+        self._others = [objective for objective in range(len(values)) if objective != ranking] or [ranking]
         self._axes = _thinned([values[objective] for objective in self._others])
         columns = [self._points[:, objective] for objective in self._others]
         cells = tuple(np.searchsorted(axis, column) for axis, column in zip(self._axes, columns, strict=True))
