@@ -10,12 +10,15 @@ from hwexplore.errors import InputError
 __all__ = ["write_whole"]
 
 
-def write_whole(path: str | Path, text: str) -> None:
-    """Write ``text`` to ``path`` all at once: a reader never sees half of it. InputError if it cannot be."""
+def write_whole(path: str | Path, content: str | bytes) -> None:
+    """Write ``content`` to ``path`` all at once: a reader never sees half of it. InputError if it cannot be."""
     path = Path(path)
     temporary = path.parent / f".{path.name}.{os.getpid()}"
     try:
-        temporary.write_text(text, "utf-8")
+        with temporary.open("wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-__all__ = ["errors", "output", "print_json", "print_table", "progress_bar"]
+__all__ = ["errors", "output", "print_json", "print_line", "print_table", "progress_bar"]
 
 output = Console()
 errors = Console(stderr=True)
@@ -29,6 +29,11 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_row(*map(escape, row))
     width = Measurement.get(output, output.options.update(width=1000), table).maximum
     Console(width=max(output.width, width)).print(table)
+
+
+def print_line(text: str, console: Console = output) -> None:
+    """Print one line as it is, however long."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_json(data: Any) -> None:

@@ -50,7 +50,7 @@ def explain(
     space: SpaceFile = None,
     operands: OperandsOption = "gaussian",
     from_file: Annotated[
-        Path | None, typer.Option("--from", help="Parquet file of a run; replaces all the other options.")
+        Path | None, typer.Option("--from", help="Folder of a run's designs; replaces all the other options.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -88,7 +88,7 @@ def _number(design: str, front: list[int]) -> int:
     if kind == "":
         return int(number)
     if not front:
-        raise InputError(f"design {design!r} counts the rows of a front; name its Parquet file with --from")
+        raise InputError(f"design {design!r} counts the rows of a front; name its folder of designs with --from")
     if int(number) >= len(front):
         raise InputError(f"design {design!r}: that front has {len(front)} rows, 0 to {len(front) - 1}")
     return front[int(number)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import typer
 
 from hwexplore import report
 from hwexplore import technology as technologies
-from hwexplore.cli.console import errors, output, print_json, progress_bar
+from hwexplore.cli.console import errors, output, print_json, print_line, progress_bar
 from hwexplore.cli.front import print_front
 from hwexplore.cli.options import (
     Batch,
@@ -30,7 +29,7 @@ from hwexplore.cli.options import (
 )
 from hwexplore.errors import InputError
 from hwexplore.quality.profile import Profile
-from hwexplore.search import OBJECTIVES, DesignFile, Front, mixed_space, space_schema
+from hwexplore.search import OBJECTIVES, DesignFolder, Front, mixed_space, space_schema
 from hwexplore.search import explore as search
 
 __all__ = ["explore"]
@@ -65,8 +64,11 @@ def explore(
     mixes: Annotated[int, typer.Option(help="With --quality, mixed policies per front of a PE.")] = 8,
     out: Annotated[
         list[Path],
-        typer.Option(help="FILE.html for a report, FILE.parquet for every evaluated design; repeat for both."),
+        typer.Option(
+            help="FILE.html for a report, FOLDER.parquet for every evaluated design, chunk by chunk; repeat for both."
+        ),
     ] = [],  # noqa: B006
+    resume: Annotated[bool, typer.Option("--resume", help="Take the designs that --out FOLDER.parquet has.")] = False,
     jobs: Annotated[int, typer.Option(help="Chunks evaluated at a time; -1 for all cores.")] = -1,
     json: Annotated[bool, typer.Option("--json", help="Print the whole front as JSON.")] = False,
     schema: Annotated[
@@ -88,9 +90,10 @@ def explore(
         designs = mixed_space(designs, network, technologies.load(technology), profile, mixes)
     designs = designs.restricted(constraint)
     pages, tables = _sorted_outputs(out)
-    with ExitStack() as stack:
-        file = stack.enter_context(DesignFile(tables[0], designs)) if tables else None
-        bar = stack.enter_context(progress_bar())
+    if resume and not tables:
+        raise InputError("--resume goes on with the designs in a folder; name it by --out FOLDER.parquet")
+    folder = DesignFolder(tables[0], resume) if tables else None
+    with progress_bar() as bar:
         task = bar.add_task("designs", total=designs.permitted)
         front = search(
             designs,
@@ -98,14 +101,18 @@ def explore(
             objective,
             technology=technology,
             fidelity=fidelity,
-            designs=file,
+            designs=folder,
             progress=lambda done: bar.update(task, completed=done),
             jobs=jobs,
             operands=operands,
             quality=profile,
         )
-        if file is not None:
-            file.close(_metadata(front, workload, dims, quality))
+    if folder is not None:
+        folder.close(_metadata(front, workload, dims, quality))
+        for name in folder.damaged:
+            print_line(f"{folder.path / name} was damaged: removed, its designs evaluated again", errors)
+        if resume:
+            print_line(f"{folder.reused:,} designs were in {folder.path} already", errors)
     if json:
         print_json({**_metadata(front, workload, dims, quality), "designs": front.to_frame().to_dict("records")})
     else:
@@ -113,7 +120,7 @@ def explore(
     for path in out if len(front) else []:
         if path in pages:
             report.write_report(front, path)
-        (errors if json else output).print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
+        print_line(f"wrote {path}", errors if json else output)
     if not front.complete:
         raise typer.Exit(130)
 
@@ -126,8 +133,10 @@ def _sorted_outputs(out: list[Path]) -> tuple[list[Path], list[Path]]:
             raise InputError(f"output {path} has suffix {path.suffix!r}; known: .html and .parquet")
         if not path.parent.is_dir():
             raise InputError(f"output {path} cannot be written: there is no folder {path.parent}")
-        if path.is_dir():
+        if path in pages and path.is_dir():
             raise InputError(f"output {path} cannot be written: it is a folder")
+        if path in tables and path.is_file():
+            raise InputError(f"output {path} is a file; designs go into a folder of Parquet files, name another")
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise InputError(f"output {path} cannot be written: permission denied")
     if len(tables) > 1:

@@ -9,7 +9,7 @@ from hwexplore.search.mixed_policies import mixed_space
 from hwexplore.search.pareto import MAXIMISED, FrontBuilder
 from hwexplore.search.schema import space_schema
 from hwexplore.search.space import Space
-from hwexplore.search.store import DesignFile, read_metadata
+from hwexplore.search.store import DesignFolder, read_metadata
 
 __all__ = [
     "MAXIMISED",
@@ -17,7 +17,7 @@ __all__ = [
     "Bound",
     "Certificate",
     "Constraint",
-    "DesignFile",
+    "DesignFolder",
     "Front",
     "FrontBuilder",
     "Problem",

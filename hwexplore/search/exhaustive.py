@@ -17,8 +17,8 @@ from hwexplore.errors import InputError
 from hwexplore.quality.profile import Profile
 from hwexplore.search.front import DesignEvaluator, Front, Problem, check_nonempty
 from hwexplore.search.pareto import FrontBuilder, check_objectives, to_minimise
-from hwexplore.search.space import Space
-from hwexplore.search.store import DesignFile
+from hwexplore.search.space import PermittedBlock, Space
+from hwexplore.search.store import Chunk, DesignFolder
 from hwexplore.technology import Technology
 from hwexplore.workloads import Workload
 
@@ -30,8 +30,6 @@ OPERATORS = 32
 """Operators up to which chunks have their full size; more make them smaller."""
 OBJECTIVES = ("latency_s", "energy_j", "area_mm2", "error")
 
-Chunk = tuple[NDArray[np.int64], dict[str, NDArray[Any]]]
-
 
 def explore(
     space: Space,
@@ -40,7 +38,7 @@ def explore(
     constraints: Sequence[str] = (),
     technology: str | Technology = "nangate45",
     fidelity: Fidelity = "tile",
-    designs: DesignFile | None = None,
+    designs: DesignFolder | None = None,
     progress: Callable[[int], None] | None = None,
     jobs: int = 1,
     operands: str = "gaussian",
@@ -48,12 +46,12 @@ def explore(
 ) -> Front:
     """The exact Pareto front of ``space`` on ``workload``: every design that it permits is evaluated.
 
-    ``constraints`` are added to those of the space. ``designs`` takes every evaluated design, ``progress`` is called
-    with the number of designs done so far, ``jobs`` chunks are evaluated at a time (threads, unless a joblib backend
-    says otherwise; -1 for all cores). The result does not depend on ``jobs``. ``operands`` (gaussian or uniform) are
-    what PEs multiply. With a profile as ``quality`` the error is the loss increase that it predicts; `mixed_space`
-    makes the policies by layer for it. On Ctrl-C the front of what was evaluated is returned, with ``complete`` false.
-    InputError where no design is feasible within the constraints.
+    ``constraints`` are added to those of the space. ``designs`` keeps every evaluated design, and brings those of an
+    earlier run. ``progress`` is called with the number of designs done so far. ``jobs`` chunks are evaluated at a time
+    (threads, unless a joblib backend says otherwise; -1 for all cores); the result does not depend on it. ``operands``
+    (gaussian or uniform) are what PEs multiply. With a profile as ``quality`` the error is the loss increase that it
+    predicts; `mixed_space` makes the policies by layer for it. On Ctrl-C the front of what was evaluated is returned,
+    with ``complete`` false. InputError where no design is feasible within the constraints.
     """
     if jobs == 0:
         raise InputError("jobs = 0 evaluates nothing; give a number of chunks, or -1 for all cores")
@@ -66,9 +64,10 @@ def explore(
     start = time.perf_counter()
     evaluated = feasible = 0
     try:
-        for ids, columns in _chunks(problem, jobs):
+        for chunk in _chunks(problem, designs, jobs):
+            ids, columns = chunk.ids, chunk.columns
             if designs is not None:
-                designs.write(ids, columns)
+                designs.count(chunk)
             keep = columns["reason"] == 0
             if limits:
                 own = {**columns, **space.columns(space.indices(ids), named)}
@@ -87,13 +86,19 @@ def explore(
     return check_nonempty(front) if front.complete else front
 
 
-def _chunks(problem: Problem, jobs: int) -> Iterator[Chunk]:
+def _chunks(problem: Problem, folder: DesignFolder | None, jobs: int) -> Iterator[Chunk]:
     most = -(-CHUNK * OPERATORS // max(OPERATORS, len(problem.workload.operators)))
-    calls = (joblib.delayed(_evaluate)(problem.evaluator, ids, mesh) for ids, mesh in problem.space.blocks(most))
+    if folder is not None:
+        folder.begin(problem, most)
+    blocks = problem.space.permitted_blocks(most)
+    calls = (joblib.delayed(_evaluate)(problem.evaluator, folder, block) for block in blocks)
     with joblib.Parallel(n_jobs=jobs, prefer="threads") as workers:
         while chunks := workers(islice(calls, joblib.effective_n_jobs(jobs))):
             yield from chunks
 
 
-def _evaluate(evaluate: DesignEvaluator, ids: NDArray[np.int64], mesh: dict[str, NDArray[np.intp]]) -> Chunk:
-    return ids, evaluate(mesh)
+def _evaluate(evaluator: DesignEvaluator, folder: DesignFolder | None, block: PermittedBlock) -> Chunk:
+    def evaluate() -> dict[str, NDArray[Any]]:
+        return {name: column[block.places] for name, column in evaluator(block.indices).items()}
+
+    return Chunk(block.ids, evaluate()) if folder is None else folder.chunk(block.ids, evaluate)

@@ -8,7 +8,7 @@ from functools import cached_property
 from importlib.resources import files
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tomllib
@@ -21,14 +21,24 @@ from hwexplore.search.constraints import Constraint, check_consistent
 from hwexplore.search.links import Link, columns_of, linked, parse_links
 from hwexplore.search.ranges import range_values
 
-__all__ = ["Space"]
+__all__ = ["PermittedBlock", "Space"]
 
 AT_A_TIME = 2**18
 """Combinations of parameters for which constraints are decided at a time."""
+FEW = 10
+"""How many times faster designs of a grid are evaluated than picked ones, at either fidelity, at least."""
 COMBINATIONS = 10**8
 """Most combinations of the parameters in constraints that a sample is drawn from."""
 
 Index = Mapping[str, NDArray[np.intp]]
+
+
+class PermittedBlock(NamedTuple):
+    """Numbers of permitted designs, ascending: those at ``places`` of the designs that ``indices`` broadcast to."""
+
+    ids: NDArray[np.int64]
+    indices: dict[str, NDArray[np.intp]]
+    places: slice | NDArray[np.intp]
 
 
 class Space:
@@ -95,7 +105,11 @@ class Space:
 
     def restricted(self, constraints: Sequence[str | Constraint]) -> Space:
         """The space with further constraints; its designs keep their numbers."""
-        return Space((*self.constraints, *constraints), **self._declared)
+        return self.with_constraints((*self.constraints, *constraints))
+
+    def with_constraints(self, constraints: Sequence[str | Constraint]) -> Space:
+        """The space with these constraints in place of its own."""
+        return Space(constraints, **self._declared)
 
     @property
     def links(self) -> Mapping[str, Link]:
@@ -144,20 +158,36 @@ class Space:
         return np.asarray(np.logical_and.reduce(np.broadcast_arrays(*held)) if held else True)
 
     def blocks(self, most: int) -> Iterator[tuple[NDArray[np.int64], dict[str, NDArray[np.intp]]]]:
-        """The permitted designs in blocks of at most ``most``: their numbers, ascending, and indices that broadcast.
+        """The grid in blocks of at most ``most`` designs: their numbers, ascending, and indices that broadcast.
 
-        The indices are an open mesh, so that what does not depend on a parameter is computed once for all its values;
-        they are columns [design] where constraints split a block.
+        The indices are an open mesh, so that what does not depend on a parameter is computed once for all its values.
         """
         for start, axes in _grid_blocks(self.shape, most):
-            index = self.follow(dict(zip(PARAMETERS, np.ix_(*axes), strict=True)))
-            shape = tuple(axis.size for axis in axes)
-            ids = start + np.arange(prod(shape))
-            permitted = np.broadcast_to(self.permits(index), shape)
-            if permitted.all():
-                yield ids, index
-            elif permitted.any():
-                yield ids[permitted.ravel()], self.indices(ids[permitted.ravel()])
+            ids = start + np.arange(prod(axis.size for axis in axes))
+            yield ids, self.follow(dict(zip(PARAMETERS, np.ix_(*axes), strict=True)))
+
+    def permitted_blocks(self, most: int) -> Iterator[PermittedBlock]:
+        """The permitted designs in blocks of at most ``most``.
+
+        A block has the smallest grid that holds its permitted designs, unless these are few in it.
+        """
+        if not self._constrained:
+            yield from (PermittedBlock(ids, index, slice(None)) for ids, index in self.blocks(most))
+            return
+        for start, axes in _grid_blocks(self.shape, most):
+            mesh = self.follow(dict(zip(PARAMETERS, np.ix_(*axes), strict=True)))
+            permitted = np.broadcast_to(self.permits(mesh), tuple(axis.size for axis in axes))
+            found = np.nonzero(permitted)
+            if not len(found[0]):
+                continue
+            ids = start + np.ravel_multi_index(found, permitted.shape)
+            held = [np.unique(along) for along in found]
+            smallest = permitted[np.ix_(*held)]
+            if FEW * len(ids) < smallest.size:
+                yield PermittedBlock(ids, self.indices(ids), slice(None))
+                continue
+            inner = np.ix_(*(axis[along] for axis, along in zip(axes, held, strict=True)))
+            yield PermittedBlock(ids, self.follow(dict(zip(PARAMETERS, inner, strict=True))), np.flatnonzero(smallest))
 
     def sample(self, number: int, seed: int = 0) -> NDArray[np.int64]:
         """Numbers of ``number`` different permitted designs, ascending; every set of so many is equally likely."""

@@ -1,12 +1,14 @@
-"""Every evaluated design in one Parquet file."""
+"""Every evaluated design in a folder of Parquet files, which survives whatever ends the search."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,65 +16,168 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from hwexplore.errors import InputError
-from hwexplore.search.space import Space
+from hwexplore.search.front import Problem
+from hwexplore.search.identity import digest, identity
+from hwexplore.writing import write_whole
 
-__all__ = ["DesignFile", "read_metadata"]
+__all__ = ["Chunk", "DesignFolder", "read_metadata"]
 
-KEY = "hwexplore"
+RUN = "_run.json"
+"""Which search the folder belongs to; files with an underscore are none to readers of Parquet folders."""
+FRONT = "_front.json"
+"""What came out."""
+PART = re.compile(r"(\d{12})-([0-9a-f]{16})\.parquet")
+TEMPORARY = re.compile(rf"\.({PART.pattern}|{RUN}|{FRONT})\.\d+")
+"""What a run that was ended while it wrote leaves."""
+KEY = b"hwexplore"
+LONGEST_QUOTE = 60
+"""Most characters that an error quotes."""
+DIGITS = 16
+"""Hexadecimal digits of a part's checksum."""
+
+Columns = dict[str, NDArray[Any]]
 
 
-class DesignFile:
-    """A Parquet file that grows by a row group per chunk: id, parameters, metrics, reason.
+class Chunk(NamedTuple):
+    """Designs with their metrics, arrays [design]: whether an earlier run left them, and its damaged parts of them."""
 
-    The first write replaces what was at ``path``. The file is readable after ``close`` or on leaving the context, also
-    by an exception; only ``close`` gives it the metadata that :func:`read_metadata` returns.
+    ids: NDArray[np.int64]
+    columns: Columns
+    reused: bool = False
+    damaged: tuple[str, ...] = ()
+
+
+class DesignFolder:
+    """A folder with a Parquet file, a part, per chunk of a search: id, parameters, metrics, reason.
+
+    A part bears the id of its first design and the checksum of its bytes as name, and appears under it when it is
+    whole: after any end of the search the folder holds whole parts alone. With ``resume`` a search takes the designs of
+    an earlier run of the same search from their parts. What has not the checksum is not believed: it is removed, named
+    in ``damaged``, and evaluated again. ``reused`` counts the designs that were taken.
     """
 
-    def __init__(self, path: str | Path, space: Space) -> None:
+    def __init__(self, path: str | Path, resume: bool = False) -> None:
         self.path = Path(path)
-        self._space = space
-        self._labels = {name: pa.array(space.labels(name)) for name in space.choices.values}
-        self._writer: pq.ParquetWriter | None = None
+        self.resume = resume
+        self.damaged: list[str] = []
+        self.reused = 0
+        self._parts: dict[int, list[str]] = {}
 
-    def write(self, ids: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> None:
-        """Append the designs ``ids`` with their metrics [design]; InputError where the path cannot be written."""
-        index = self._space.indices(ids)
+    def begin(self, problem: Problem, chunk: int) -> None:
+        """Make the folder, or take up that of an earlier run; InputError if it holds something else.
+
+        ``chunk`` is how many designs a part holds at most.
+        """
+        run = identity(problem, chunk)
+        self._run = digest(run)
+        self._labels = {name: pa.array(problem.space.labels(name)) for name in problem.space.choices.values}
+        self._indices = problem.space.indices
+        try:
+            self.path.mkdir(exist_ok=True)
+            names = sorted(file.name for file in self.path.iterdir())
+        except OSError as error:
+            raise InputError(f"output {self.path} cannot be written: {error.strerror}") from None
+        for name in names:
+            if TEMPORARY.fullmatch(name):
+                self._remove(name)
+            elif match := PART.fullmatch(name):
+                self._parts.setdefault(int(match[1]), []).append(name)
+        if self._parts or RUN in names:
+            if not self.resume:
+                raise InputError(f"output {self.path} holds a run already; go on with it by --resume, or name another")
+            self._check(run)
+        elif not all(map(TEMPORARY.fullmatch, names)):
+            raise InputError(f"output {self.path} is a folder that hwexplore explore did not write; name another")
+        write_whole(self.path / RUN, json.dumps({"run": run, "sha256": self._run}, indent=2))
+
+    def chunk(self, ids: NDArray[np.int64], evaluate: Callable[[], Columns]) -> Chunk:
+        """The designs ``ids`` from the part that has them; without one they are evaluated and become a part."""
+        whole: Columns | None = None
+        damaged = []
+        for name in self._parts.get(int(ids[0]), []):
+            table = self._table(name)
+            if whole is None and table is not None and np.array_equal(table["id"].to_numpy(), ids):
+                own = [column for column in table.column_names if column not in ("id", *self._labels)]
+                whole = {column: table[column].to_numpy() for column in own}
+            else:
+                damaged.append(name)
+                self._remove(name)
+        columns = evaluate() if whole is None else whole
+        if whole is None:
+            self._write(ids, columns)
+        return Chunk(ids, columns, whole is not None, tuple(damaged))
+
+    def count(self, chunk: Chunk) -> None:
+        """Add what a chunk came from to ``reused`` and ``damaged``; workers in other processes cannot."""
+        self.reused += len(chunk.ids) if chunk.reused else 0
+        self.damaged += chunk.damaged
+
+    def close(self, metadata: Mapping[str, Any]) -> None:
+        """Write what came out, JSON-serialisable, for :func:`read_metadata`."""
+        write_whole(self.path / FRONT, json.dumps(metadata))
+
+    def _write(self, ids: NDArray[np.int64], columns: Columns) -> None:
+        index = self._indices(ids)
         parameters = {
             name: pa.DictionaryArray.from_arrays(pa.array(index[name].astype(np.int32)), labels)
             for name, labels in self._labels.items()
         }
-        table = pa.table({"id": ids, **parameters, **columns})
-        if self._writer is None:
-            try:
-                self._writer = pq.ParquetWriter(self.path, table.schema)
-            except OSError as error:
-                raise InputError(f"output {self.path} cannot be written: {error.strerror}") from None
-        self._writer.write_table(table)
+        table = pa.table({"id": ids, **parameters, **columns}).replace_schema_metadata({KEY: self._run})
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer, use_dictionary=list(parameters), compression="zstd")
+        content = buffer.getvalue().to_pybytes()
+        try:
+            write_whole(self.path / f"{ids[0]:012d}-{_checksum(content)}.parquet", content)
+        except InputError as error:
+            raise InputError(f"{error}; the designs before it are kept, --resume goes on from there") from None
 
-    def close(self, metadata: Mapping[str, Any] | None = None) -> None:
-        """Finish the file; ``metadata``, JSON-serialisable, mark a search that came to its end."""
-        if self._writer is None:
+    def _check(self, run: Mapping[str, Any]) -> None:
+        """InputError if the folder belongs to another search."""
+        try:
+            found = json.loads((self.path / RUN).read_text("utf-8"))
+            theirs = found["run"]
+            whole = digest(theirs) == found["sha256"]
+        except (OSError, ValueError, TypeError, KeyError):
+            whole = False
+        if not whole:
+            self.damaged.append(RUN)
             return
-        if metadata is not None:
-            self._writer.add_key_value_metadata({KEY: json.dumps(metadata)})
-        self._writer.close()
-        self._writer = None
+        for name, value in run.items():
+            if theirs.get(name) != value:
+                texts = f": {theirs.get(name)!r}, not {value!r}" if len(str(value)) < LONGEST_QUOTE else ""
+                raise InputError(f"output {self.path} holds a run with another {name}{texts}; name another output")
 
-    def __enter__(self) -> DesignFile:
-        return self
+    def _remove(self, name: str) -> None:
+        with suppress(OSError):
+            (self.path / name).unlink()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def _table(self, name: str) -> pa.Table | None:
+        """The table in a part, None if it is damaged; InputError if it is that of another search."""
+        try:
+            content = (self.path / name).read_bytes()
+        except OSError:
+            return None
+        match = PART.fullmatch(name)
+        if match is None or _checksum(content) != match[2]:
+            return None
+        try:
+            table = pq.read_table(pa.BufferReader(content))
+        except (OSError, pa.ArrowException):
+            return None
+        if (table.schema.metadata or {}).get(KEY) != self._run.encode():
+            raise InputError(f"{self.path / name} is from another search; move it out of the folder")
+        return table
+
+
+def _checksum(content: bytes) -> str:
+    return sha256(content).hexdigest()[:DIGITS]
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
     """What an exploration wrote about itself: space, workload, technology, objectives, constraints, front ids."""
     try:
-        metadata = pq.read_metadata(path).metadata or {}
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{path} is not a readable Parquet file: {error}") from None
-    if KEY.encode() not in metadata:
-        raise InputError(f"{path} was not written by hwexplore explore, or that run did not finish writing")
-    return dict(json.loads(metadata[KEY.encode()]))
+        return dict(json.loads((Path(path) / FRONT).read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        if (Path(path) / RUN).exists() and isinstance(error, FileNotFoundError):
+            raise InputError(f"{path}: that run did not finish; hwexplore explore --resume finishes it") from None
+        raise InputError(f"{path} is not a folder that hwexplore explore wrote: {error}") from None

@@ -71,6 +71,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "other.json").write_text(json.dumps({"model_type": "resnet"}))
     (tmp_path / "corrupt.parquet").write_bytes(b"PAR1 and so on")
     (tmp_path / "folder.parquet").mkdir()
+    (tmp_path / "folder.parquet" / "thesis.tex").write_text("precious")
     (tmp_path / "folder.html").mkdir()
     (tmp_path / "precious.parquet").write_text("precious")
     monkeypatch.chdir(tmp_path)

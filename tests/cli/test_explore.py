@@ -16,7 +16,7 @@ import pytest
 
 from hwexplore import workloads
 from hwexplore.quality.profile import Profile
-from hwexplore.search import Space, explore, read_metadata
+from hwexplore.search import Space, explore, read_metadata, space_schema
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -102,7 +102,8 @@ def test_interrupted_before_the_first_designs(
     files = tmp_path / "designs.parquet", tmp_path / "report.html"
     code, out, err = run("explore", *NETWORK, "--space", space, "--out", files[0], "--out", files[1], "--jobs", 1)
     assert (code, out, err) == (130, "interrupted after 0 designs, none feasible so far\n", "")
-    assert not any(file.exists() for file in files)
+    assert not list(files[0].glob("[0-9]*"))
+    assert not files[1].exists()
 
 
 BIG = """
@@ -153,7 +154,7 @@ except KeyboardInterrupt:
         assert search.stdout is not None
         search.stdout.readline()
         deadline = time.monotonic() + 30
-        while designs and not (path.exists() and path.stat().st_size > 2_000_000):
+        while designs and not len(list(path.glob("[0-9]*"))) > 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         os.kill(search.pid, signal.SIGINT)
@@ -169,6 +170,61 @@ except KeyboardInterrupt:
     assert set(metadata["front"]) <= set(stored["id"])
     assert "interrupted, the front is that of what was evaluated" in out
     assert {int(row[0]) for row in cells(out)[::2]} <= set(metadata["front"])
+
+
+def test_resumes(run: Run, space: Path, tmp_path: Path) -> None:
+    path = tmp_path / "designs.parquet"
+    options = ("explore", *NETWORK, "--space", space, "--out", path)
+    first = run(*options, "--resume", "--json")
+    assert first[::2] == (0, f"0 designs were in {path} already\nwrote {path}\n")
+    again = run(*options, "--resume", "--json")
+    assert again == (*first[:2], f"64 designs were in {path} already\nwrote {path}\n")
+    [part] = path.glob("[0-9]*")
+    part.write_bytes(part.read_bytes()[:-1])
+    code, out, err = run(*options, "--resume", "--json")
+    assert (code, out) == first[:2]
+    assert f"{part} was damaged: removed, its designs evaluated again\n0 designs were in" in err
+    code, out, err = run(*options)
+    assert (code, out) == (2, "")
+    assert "designs.parquet holds a run already; go on with it by --resume, or name another" in err
+    code, out, err = run(*options, "--resume", "--fidelity", "roofline")
+    assert (code, out) == (2, "")
+    assert "holds a run with another fidelity: 'tile', not 'roofline'" in err
+
+
+def test_a_full_disk(space: Path, tmp_path: Path) -> None:
+    """No file may grow beyond 8 KiB."""
+    path = tmp_path / "designs.parquet"
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({2**13},) * 2)\n"
+    program = "from hwexplore.cli import main\nmain()\n"
+    arguments = [sys.executable, "-c", limit + program, "explore", *NETWORK, "--space", space, "--out", path]
+    ended = subprocess.run(list(map(str, arguments)), capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert re.fullmatch(
+        r"hwexplore: output .*parquet cannot be written: File too large; the designs before it are kept, --resume .*\n",
+        ended.stderr,
+    )
+    assert [file.name for file in path.iterdir()] == ["_run.json"]
+
+
+def test_constraints_and_the_space_file_come_together(run: Run, space: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        space.read_text().replace("cols = [16, 256]", "cols = { equals = '16 * rows' }") + "constraints = 'rows > 1'"
+    )
+    limits = ("--constraint", "area_mm2 * latency_s < 10", "--constraint", "dram == 'hbm2'")
+    code, out, _ = run("explore", *NETWORK, "--space", own, *limits, "--json")
+    facts = json.loads(out)
+    assert code == 0
+    assert facts["constraints"] == ["rows > 1", "area_mm2 * latency_s < 10", "dram == 'hbm2'"]
+    assert {(design["rows"], design["cols"], design["dram"]) for design in facts["designs"]} == {(16, 256, "hbm2")}
+    assert [str(limit) for limit in Space.parse(facts["space"]).constraints] == facts["constraints"]
+
+
+def test_prints_the_schema(run: Run) -> None:
+    code, out, err = run("explore", "--space-schema")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == space_schema()
 
 
 def test_json_holds_the_whole_front(run: Run, space: Path) -> None:

@@ -212,12 +212,13 @@ def test_blocks_are_the_permitted_designs(space: Space, most: int) -> None:
     expected = permitted_by_hand(space)
     assert space.permitted == len(expected)
     covered = [np.zeros(0, np.int64)]
-    for ids, index in space.blocks(most):
+    for ids, index, places in space.permitted_blocks(most):
         assert 1 <= len(ids) <= most
         shape = np.broadcast_shapes(*(axis.shape for axis in index.values()))
+        assert np.prod(shape) <= min(most, 10 * len(ids))
         for name, column in space.indices(ids).items():
-            np.testing.assert_array_equal(np.broadcast_to(index[name], shape).ravel(), column)
-        assert np.broadcast_to(space.permits(index), shape).all()
+            np.testing.assert_array_equal(np.broadcast_to(index[name], shape).ravel()[places], column)
+        assert np.broadcast_to(space.permits(index), shape).ravel()[places].all()
         covered.append(ids)
     assert np.concatenate(covered).tolist() == expected
 
