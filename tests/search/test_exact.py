@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -273,6 +274,8 @@ def test_a_billion_designs() -> None:
     space = Space.load(Path(str(files("hwexplore.models") / "spaces" / "billion.toml")))
     assert space.size > 10**9
     workload = workloads.load("llama-2-7b", phase="decode", batch=1, context=2048)
-    front = checked(branch_and_bound(space, workload, jobs=2))
+    start = time.process_time()
+    front = branch_and_bound(space, workload, jobs=2)
+    assert time.process_time() - start < 60
+    checked(front)
     assert front.to_frame()[list(space.choices.values)].nunique().min() > 1
-    assert front.seconds < 60
