@@ -101,9 +101,7 @@ def explore(
     if resume and not tables:
         raise InputError("--resume goes on with the designs in a folder; name it by --out FOLDER.parquet")
     if how == "exact" and tables:
-        raise InputError(
-            f"output {tables[0]} takes every evaluated design; an exact search evaluates few: leave it"
-        )
+        raise InputError(f"output {tables[0]} takes every evaluated design; an exact search evaluates few: leave it")
     if how == "exact" and fidelity != "tile":
         raise InputError(f"an exact search is one of tiles; leave out --fidelity {fidelity}, or --search exact")
     if how != "exact" and certificate is not None:
