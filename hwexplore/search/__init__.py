@@ -1,9 +1,11 @@
 """Search of design spaces: spaces, constraints, exhaustive search, Pareto fronts."""
 
+from hwexplore.search.certificate import Certificate
 from hwexplore.search.constraints import Bound, Constraint
+from hwexplore.search.exact import branch_and_bound
 from hwexplore.search.exhaustive import OBJECTIVES, explore
 from hwexplore.search.front import Front, Problem, joint_intervals
-from hwexplore.search.likely_front import LEVEL, LikelyFront, likely_front
+from hwexplore.search.likely_front import LEVEL, LikelyFront, check_draws, likely_front
 from hwexplore.search.mixed_policies import MixedSpace, mixed_space
 from hwexplore.search.pareto import MAXIMISED, FrontBuilder
 from hwexplore.search.schema import space_schema
@@ -15,6 +17,7 @@ __all__ = [
     "MAXIMISED",
     "OBJECTIVES",
     "Bound",
+    "Certificate",
     "Constraint",
     "DesignFolder",
     "Front",
@@ -23,6 +26,8 @@ __all__ = [
     "MixedSpace",
     "Problem",
     "Space",
+    "branch_and_bound",
+    "check_draws",
     "explore",
     "joint_intervals",
     "likely_front",
