@@ -19,8 +19,7 @@ from hwexplore.search.dominance import excess, within
 from hwexplore.search.exhaustive import feasible_designs
 from hwexplore.search.front import Front
 from hwexplore.search.pareto import to_minimise
-from hwexplore.technology import Technology
-from hwexplore.technology.technology import DRAWS
+from hwexplore.technology import DRAWS, Technology
 
 __all__ = ["LEVEL", "LikelyFront", "check_draws", "likely_front"]
 
