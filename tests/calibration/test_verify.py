@@ -95,7 +95,7 @@ def test_bad_choices_are_one_sentence(front: Front, arguments: tuple[Any, ...], 
 
 def test_a_scaled_technology_has_no_cells() -> None:
     check_cells(technologies.load("asap7"))
-    with pytest.raises(InputError, match="28nm is scaled from nangate45 and has no cells.*asap7.*sky130hd") as error:
+    with pytest.raises(InputError, match=r"28nm is scaled from nangate45 and has no cells.*asap7.*sky130hd") as error:
         check_cells(technologies.load("28nm"))
     assert "12nm" not in str(error.value)
 
