@@ -131,19 +131,24 @@ class Chosen:
 
 
 def synthesise(
-    pe: PE, node: Node, recipes: Sequence[str] | None = None, period_ps: float | None = None
+    pe: PE,
+    node: Node,
+    recipes: Sequence[str] | None = None,
+    period_ps: float | None = None,
+    restructured: Sequence[str] = RESTRUCTURED,
 ) -> list[Chosen]:
     """The smallest netlist of ``pe`` that meets each target; from the cache where it was made before.
 
     ``recipes`` are those to map for area, by default the smallest in a quick mapping of all. With ``period_ps`` that is
-    the only target, `CLOCK`, and where no netlist meets it, the fastest one is taken.
+    the only target, `CLOCK`, and where no netlist meets it, the fastest one is taken. Without ``restructured`` recipes
+    large circuits take minutes rather than an hour, and come out slower.
     """
-    wanted = json.dumps(recipes if period_ps is None else [recipes, period_ps])
+    wanted = json.dumps(recipes if period_ps is None else [recipes, period_ps, restructured])
     folder = node.folder / node.name / node.key / _digest(_verilog(pe), wanted)
     if not (folder / "chosen.json").exists():
         with TemporaryDirectory(dir=node.folder) as scratch:
             made = Path(scratch)
-            _synthesise(pe, node, recipes, period_ps, made)
+            _synthesise(pe, node, recipes, period_ps, restructured, made)
             folder.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(made / "kept", folder)
@@ -158,8 +163,15 @@ class _Candidate:
     timing: Timing
 
 
-def _synthesise(pe: PE, node: Node, recipes: Sequence[str] | None, period_ps: float | None, folder: Path) -> None:
-    source = _elaborated(pe, node.folder)
+def _synthesise(
+    pe: PE,
+    node: Node,
+    recipes: Sequence[str] | None,
+    period_ps: float | None,
+    restructured: Sequence[str],
+    folder: Path,
+) -> None:
+    source = _elaborated(pe, node.folder, restructured)
 
     def mapped(mappings: Iterable[Mapping]) -> list[_Candidate]:
         mappings = list(dict.fromkeys(mappings))
@@ -176,19 +188,20 @@ def _synthesise(pe: PE, node: Node, recipes: Sequence[str] | None, period_ps: fl
     candidates = mapped(Mapping(recipe, "small") for recipe in smallest)
     plain = next((recipe for recipe in smallest if not RECIPES[recipe][1]), "noalumacc")
     candidates += mapped(
-        [*(Mapping(recipe, "fast", 1, True) for recipe in RESTRUCTURED), Mapping(plain, "fast", 1)],
+        [*(Mapping(recipe, "fast", 1, True) for recipe in restructured), Mapping(plain, "fast", 1)],
     )
-    fastest = min((c for c in candidates if c.mapping.restructured), key=lambda c: c.timing.period_ps)
+    by_period = sorted(candidates, key=lambda c: c.timing.period_ps)
+    fastest = next((c.mapping.recipe for c in by_period if c.mapping.restructured), None)
     shortest = min(candidate.timing.period_ps for candidate in candidates)
     targets = {CLOCK: period_ps} if period_ps is not None else _targets(shortest)
     small = min(candidates, key=lambda candidate: candidate.netlist.area_um2)
     overhead = _register_ps(node.cells)
     candidates += mapped(
-        Mapping(recipe, script, round(TIGHTER * target - overhead), restructured)
+        Mapping(recipe, script, round(TIGHTER * target - overhead), deep)
         for target in targets.values()
         if target is not None and small.timing.period_ps > target
-        for recipe, script, restructured in (
-            (fastest.mapping.recipe, "fast", True),
+        for recipe, script, deep in (
+            *([(fastest, "fast", True)] if fastest else []),
             (plain, "fast", False),
             (plain, "sized", False),
         )
@@ -237,15 +250,15 @@ def _smallest_recipes(source: Path, node: Node, folder: Path) -> list[str]:
     return sorted(areas, key=areas.__getitem__)[:SKETCHED]
 
 
-def _elaborated(pe: PE, cache_folder: Path) -> Path:
+def _elaborated(pe: PE, cache_folder: Path, restructured: Sequence[str]) -> Path:
     """The folder with the gates of ``pe``, made now or before."""
-    folder = cache_folder / "gates" / _digest(_verilog(pe), json.dumps([RECIPES, RESTRUCTURED, version("pyosys")]))
+    folder = cache_folder / "gates" / _digest(_verilog(pe), json.dumps([RECIPES, restructured, version("pyosys")]))
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=cache_folder) as scratch:
             made = Path(scratch) / "gates"
             made.mkdir()
-            elaborate(pe, made)
+            elaborate(pe, made, restructured)
             try:
                 made.replace(folder)
             except OSError:

@@ -16,6 +16,7 @@ from hwexplore import technology as technologies
 from hwexplore.accelerator import METRICS, SystolicArray
 from hwexplore.calibration.measurements import measure
 from hwexplore.calibration.runs import Chosen, Node, synthesise
+from hwexplore.calibration.synthesis import RESTRUCTURED
 from hwexplore.errors import InputError, unknown
 from hwexplore.pe import PE
 from hwexplore.search import Front
@@ -158,19 +159,21 @@ def _array(pe: PE, design: pd.Series) -> tuple[str, SystolicArray | None]:
     return name, SystolicArray(pe=pe, rows=rows, cols=cols, dataflow=built, depth=DEPTH)
 
 
-def run(found: Sequence[Candidate], node: Node, operands: str, jobs: int) -> Iterator[Synthesised]:
+def run(found: Sequence[Candidate], node: Node, operands: str, jobs: int, quick: bool = False) -> Iterator[Synthesised]:
     """Synthesise the candidates for their periods and simulate the power of the netlists, as they come.
 
-    A failure stops nothing else, and what was done before is taken from the cache of ``node``.
+    ``quick``: without restructuring for depth, which large PEs need long for. A failure stops nothing else, and what
+    was done before is taken from the cache of ``node``.
     """
     yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="n_jobs")(
-        delayed(_run)(number, candidate, node, operands) for number, candidate in enumerate(found)
+        delayed(_run)(number, candidate, node, operands, quick) for number, candidate in enumerate(found)
     )
 
 
-def _run(number: int, candidate: Candidate, node: Node, operands: str) -> Synthesised:
+def _run(number: int, candidate: Candidate, node: Node, operands: str, quick: bool) -> Synthesised:
     try:
-        [chosen] = synthesise(candidate.pe, node, period_ps=candidate.period_ps)
+        restructured = () if quick else RESTRUCTURED
+        [chosen] = synthesise(candidate.pe, node, period_ps=candidate.period_ps, restructured=restructured)
         return Synthesised(number=number, chosen=chosen, figures=measure(chosen, node, operands))
     except (InputError, RuntimeError, OSError) as error:
         return Synthesised(number=number, failure=str(error))

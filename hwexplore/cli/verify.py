@@ -33,6 +33,9 @@ def verify(
         typer.Option(help="Liberty file (.lib or .lib.gz) of the front's technology; repeat it. nangate45 has one."),
     ] = None,
     vectors: Annotated[int, typer.Option(min=1, help="Operand pairs that each core is simulated on.")] = 10_000,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Synthesise without restructuring for depth: far sooner, slower netlists.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Parquet table of the comparison.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="PEs in synthesis at a time.")] = os.cpu_count() or 1,
     cache: Annotated[Path, typer.Option(help="Where finished work is kept; a run goes on from there.")] = CACHE,
@@ -72,7 +75,7 @@ def verify(
         of_array = dict(zip(arrays, check_arrays(arrays, simulator, cache / "rtl"), strict=True))
         bar.update(task, description="synthesis", completed=0, total=len(found))
         try:
-            for one in verification.run(found, node, operands, jobs):
+            for one in verification.run(found, node, operands, jobs, quick):
                 done.append(one)
                 bar.advance(task)
         except KeyboardInterrupt:
