@@ -135,20 +135,19 @@ def synthesise(
     node: Node,
     recipes: Sequence[str] | None = None,
     period_ps: float | None = None,
-    restructured: Sequence[str] = RESTRUCTURED,
+    quick: bool = False,
 ) -> list[Chosen]:
     """The smallest netlist of ``pe`` that meets each target; from the cache where it was made before.
 
     ``recipes`` are those to map for area, by default the smallest in a quick mapping of all. With ``period_ps`` that is
-    the only target, `CLOCK`, and where no netlist meets it, the fastest one is taken. Without ``restructured`` recipes
-    large circuits take minutes rather than an hour, and come out slower.
+    the only target, `CLOCK`, and where no netlist meets it, the fastest one is taken. ``quick``: see `elaborate`.
     """
-    wanted = json.dumps(recipes if period_ps is None else [recipes, period_ps, restructured])
+    wanted = json.dumps(recipes if period_ps is None else [recipes, period_ps, quick])
     folder = node.folder / node.name / node.key / _digest(_verilog(pe), wanted)
     if not (folder / "chosen.json").exists():
         with TemporaryDirectory(dir=node.folder) as scratch:
             made = Path(scratch)
-            _synthesise(pe, node, recipes, period_ps, restructured, made)
+            _synthesise(pe, node, recipes, period_ps, quick, made)
             folder.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(made / "kept", folder)
@@ -168,10 +167,10 @@ def _synthesise(
     node: Node,
     recipes: Sequence[str] | None,
     period_ps: float | None,
-    restructured: Sequence[str],
+    quick: bool,
     folder: Path,
 ) -> None:
-    source = _elaborated(pe, node.folder, restructured)
+    source = _elaborated(pe, node.folder, quick)
 
     def mapped(mappings: Iterable[Mapping]) -> list[_Candidate]:
         mappings = list(dict.fromkeys(mappings))
@@ -187,6 +186,7 @@ def _synthesise(
     smallest = recipes or _smallest_recipes(source, node, folder)
     candidates = mapped(Mapping(recipe, "small") for recipe in smallest)
     plain = next((recipe for recipe in smallest if not RECIPES[recipe][1]), "noalumacc")
+    restructured = () if quick else RESTRUCTURED
     candidates += mapped(
         [*(Mapping(recipe, "fast", 1, True) for recipe in restructured), Mapping(plain, "fast", 1)],
     )
@@ -250,15 +250,16 @@ def _smallest_recipes(source: Path, node: Node, folder: Path) -> list[str]:
     return sorted(areas, key=areas.__getitem__)[:SKETCHED]
 
 
-def _elaborated(pe: PE, cache_folder: Path, restructured: Sequence[str]) -> Path:
+def _elaborated(pe: PE, cache_folder: Path, quick: bool) -> Path:
     """The folder with the gates of ``pe``, made now or before."""
-    folder = cache_folder / "gates" / _digest(_verilog(pe), json.dumps([RECIPES, restructured, version("pyosys")]))
+    made_by = json.dumps([RECIPES, () if quick else RESTRUCTURED, version("pyosys")])
+    folder = cache_folder / "gates" / _digest(_verilog(pe), made_by)
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=cache_folder) as scratch:
             made = Path(scratch) / "gates"
             made.mkdir()
-            elaborate(pe, made, restructured)
+            elaborate(pe, made, quick)
             try:
                 made.replace(folder)
             except OSError:

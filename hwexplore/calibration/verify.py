@@ -16,7 +16,6 @@ from hwexplore import technology as technologies
 from hwexplore.accelerator import METRICS, SystolicArray
 from hwexplore.calibration.measurements import measure
 from hwexplore.calibration.runs import Chosen, Node, synthesise
-from hwexplore.calibration.synthesis import RESTRUCTURED
 from hwexplore.errors import InputError, unknown
 from hwexplore.pe import PE
 from hwexplore.search import Front
@@ -162,8 +161,8 @@ def _array(pe: PE, design: pd.Series) -> tuple[str, SystolicArray | None]:
 def run(found: Sequence[Candidate], node: Node, operands: str, jobs: int, quick: bool = False) -> Iterator[Synthesised]:
     """Synthesise the candidates for their periods and simulate the power of the netlists, as they come.
 
-    ``quick``: without restructuring for depth, which large PEs need long for. A failure stops nothing else, and what
-    was done before is taken from the cache of ``node``.
+    ``quick``: see `hwexplore.calibration.synthesis.elaborate`. A failure stops nothing else, and what was done before
+    is taken from the cache of ``node``.
     """
     yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="n_jobs")(
         delayed(_run)(number, candidate, node, operands, quick) for number, candidate in enumerate(found)
@@ -172,8 +171,7 @@ def run(found: Sequence[Candidate], node: Node, operands: str, jobs: int, quick:
 
 def _run(number: int, candidate: Candidate, node: Node, operands: str, quick: bool) -> Synthesised:
     try:
-        restructured = () if quick else RESTRUCTURED
-        [chosen] = synthesise(candidate.pe, node, period_ps=candidate.period_ps, restructured=restructured)
+        [chosen] = synthesise(candidate.pe, node, period_ps=candidate.period_ps, quick=quick)
         return Synthesised(number=number, chosen=chosen, figures=measure(chosen, node, operands))
     except (InputError, RuntimeError, OSError) as error:
         return Synthesised(number=number, failure=str(error))

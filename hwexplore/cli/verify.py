@@ -34,7 +34,7 @@ def verify(
     ] = None,
     vectors: Annotated[int, typer.Option(min=1, help="Operand pairs that each core is simulated on.")] = 10_000,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Synthesise without restructuring for depth: far sooner, slower netlists.")
+        bool, typer.Option("--quick", help="Synthesise without sweeping and restructuring: far sooner, worse netlists.")
     ] = False,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Parquet table of the comparison.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="PEs in synthesis at a time.")] = os.cpu_count() or 1,

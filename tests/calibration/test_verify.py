@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -192,10 +192,10 @@ def test_a_pe_has_one_shortest_period_whatever_its_clocks() -> None:
 def test_a_failure_stops_nothing_else(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = synthesised(0, 500.0, 2000.0, 900.0, 1.0).chosen
 
-    def fake(pe: PE, at: Node, period_ps: float, restructured: Sequence[str]) -> list[Chosen | None]:
+    def fake(pe: PE, at: Node, period_ps: float, quick: bool) -> list[Chosen | None]:
         if str(pe) == INT4:
             raise RuntimeError("Yosys was stopped")
-        assert (period_ps, restructured) == (1234.0, ())
+        assert (period_ps, quick) == (1234.0, True)
         return [chosen]
 
     monkeypatch.setattr(verify, "synthesise", fake)
@@ -211,7 +211,7 @@ def test_a_period_that_no_netlist_reaches_gets_the_fastest_one(node: Node) -> No
     pe = PE.parse("mac(int2, int2, acc=int8)")
     (fastest,) = synthesise(pe, node, period_ps=200.0)
     assert fastest.period_ps == fastest.shortest_ps > 200
-    (slow,) = synthesise(pe, node, period_ps=5000.0, restructured=())
+    (slow,) = synthesise(pe, node, period_ps=5000.0, quick=True)
     assert "restructured" in fastest.mapping
     assert "restructured" not in slow.mapping
     assert slow.target == CLOCK
