@@ -235,17 +235,18 @@ def rank(compared: pd.DataFrame) -> list[Ranking]:
     for metric, rows in compared.groupby("metric", sort=False):
         if metric == "period":
             rows = rows.sort_values("measured").drop_duplicates("pe").assign(candidate=lambda fastest: fastest["pe"])
-        pairs = combinations(rows[["candidate", "mid", "measured"]].itertuples(index=False), 2)
-        ordered = rows["mid"].nunique() > 1 and rows["measured"].nunique() > 1
+        labels = rows["candidate"].tolist()
+        mid, measured = (np.asarray(rows[name], float) for name in ("mid", "measured"))
+        ordered = np.ptp(mid) > 0 and np.ptp(measured) > 0
         rankings.append(
             Ranking(
                 metric=str(metric),
-                tau=float(kendalltau(rows["mid"], rows["measured"]).statistic) if ordered else None,
+                tau=float(kendalltau(mid, measured).statistic) if ordered else None,
                 count=len(rows),
                 swapped=tuple(
-                    (a.candidate, b.candidate, a.mid / b.mid, a.measured / b.measured)
-                    for a, b in pairs
-                    if (a.mid - b.mid) * (a.measured - b.measured) < 0
+                    (labels[a], labels[b], float(mid[a] / mid[b]), float(measured[a] / measured[b]))
+                    for a, b in combinations(range(len(rows)), 2)
+                    if (mid[a] - mid[b]) * (measured[a] - measured[b]) < 0
                 ),
             )
         )

@@ -45,7 +45,9 @@ def record(
     pes = []
     for number, (candidate, core, arrays) in enumerate(checked):
         result = synthesised.get(number)
-        netlist = result and result.chosen and {name: getattr(result.chosen, name) for name in NETLIST}
+        netlist: dict[str, Any] | None = None
+        if result is not None and result.chosen is not None:
+            netlist = {name: getattr(result.chosen, name) for name in NETLIST} | dict(result.figures or {})
         rows = compared[compared["number"] == number] if len(compared) else compared
         pes.append(
             {
@@ -54,7 +56,7 @@ def record(
                 "designs": list(candidate.designs),
                 "core": asdict(core),
                 "arrays": {name: None if array is None else asdict(array) for name, array in arrays.items()},
-                "netlist": netlist and {**netlist, **(result.figures or {})},
+                "netlist": netlist,
                 "failure": None if result is None else result.failure or None,
                 "compared": rows.drop(columns=list(OF_CANDIDATE), errors="ignore").to_dict("records"),
             }
@@ -79,8 +81,9 @@ def print_verified(
     netlists = {one.number: one.chosen for one in done if one.chosen is not None}
     if netlists:
         table = []
-        for number, metrics in compared.groupby("number"):
-            chosen, candidate = netlists[int(number)], checked[int(number)].candidate
+        for number, chosen in sorted(netlists.items()):
+            candidate = checked[number].candidate
+            metrics = compared[compared["number"] == number]
             figures = [
                 f"{chosen.area_um2:.5g}",
                 f"{chosen.period_ps:.0f}{_late(chosen.period_ps, candidate.period_ps)}",

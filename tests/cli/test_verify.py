@@ -116,6 +116,23 @@ def test_two_pes_from_front_to_netlist(
     assert "ranking by area: Kendall's tau 1.00 over 2, 0 pairs swapped" in output
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("tools")
+def test_a_default_front(run: Run, tmp_path: Path) -> None:
+    front = tmp_path / "designs.parquet"
+    assert run("explore", "llama-2-7b", "--phase", "decode", "--out", front)[0] == 0
+    code, output, said = run("verify", front, "--top", 8, "--quick", "--cache", tmp_path / "cache", "--json")
+    assert (code, said) == (0, "")
+    found = json.loads(output)
+    assert sum(len(one["designs"]) for one in found["pes"]) == 8
+    assert all(one["core"]["mismatches"] == 0 and one["failure"] is None for one in found["pes"])
+    for array in (array for one in found["pes"] for array in one["arrays"].values() if array is not None):
+        assert array["different"] == 0
+        assert array["cycles"] == array["model_cycles"]
+    # Better than chance: half of the pairs swapped is a tau of 0.
+    assert all(ranking["tau"] > 0 for ranking in found["rankings"])
+
+
 @pytest.fixture
 def without_tools(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Puts the RTL's and the synthesis' results in place of them."""
