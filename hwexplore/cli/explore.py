@@ -209,4 +209,7 @@ def _metadata(front: Front, workload: str, dims: dict[str, int], quality: Path |
         "constraints": [str(constraint) for constraint in front.constraints],
         "front": front.ids.tolist(),
         "complete": front.complete,
+        "evaluated": front.evaluated,
+        "feasible": front.feasible,
+        "seconds": front.seconds,
     }
