@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from hwexplore.errors import InputError
 from hwexplore.fpga.core import BUILD_MODULE, Core
 from hwexplore.fpga.overlay import Overlay
 from hwexplore.fpga.registers import ADDRESS_BITS, Register, as_json
@@ -49,8 +50,11 @@ class Build:
         }
 
     def write(self, folder: Path) -> list[Path]:
-        """Write ``hwexplore_gemm.v`` and ``.json`` into ``folder``, which is made if it is not there."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write ``hwexplore_gemm.v`` and ``.json`` into ``folder``, which is made if need be; InputError if not."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"output folder {folder} cannot be made: {error.strerror}") from None
         files = {f"{TOP}.v": self.verilog, f"{TOP}.json": json.dumps(self.table, indent=1) + "\n"}
         for name, text in files.items():
             write_whole(folder / name, text)

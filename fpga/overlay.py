@@ -27,9 +27,7 @@ class Overlay:
         if self.memory_bits not in WIDTHS:
             raise InputError(f"memory_bits = {self.memory_bits} must be one of {', '.join(map(str, WIDTHS))}")
         if self.array.bus_bits > WIDTHS[-1]:
-            raise InputError(
-                f"bus_bits = {self.array.bus_bits} must be at most {WIDTHS[-1]}, as wide as the DMA's streams"
-            )
+            raise InputError(f"bus_bits = {self.array.bus_bits} must be at most {WIDTHS[-1]}, the DMA's widest stream")
         _ = self.registers
 
     @property

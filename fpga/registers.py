@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
 from typing import Any
 from xml.etree import ElementTree
 
@@ -71,7 +72,13 @@ class Register:
     @property
     def words(self) -> range:
         """Numbers of the words that it takes."""
-        return range(self.offset // 4, (self.offset + (self.bits + 7) // 8 + 3) // 4)
+        return range(self.offset // 4, self.offset // 4 + (self.bits + 31) // 32)
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The lowest bit of each field."""
+        ends = list(accumulate((field.bits for field in self.fields), initial=0))
+        return {field.name: lowest for field, lowest in zip(self.fields, ends, strict=False)}
 
 
 def _constant(name: str, offset: int, meaning: str, bits: int = 32) -> Register:
@@ -162,42 +169,46 @@ def text_number(text: str, name: str) -> int:
     return int.from_bytes(code, "little")
 
 
+def as_json(registers: Iterable[Register]) -> list[dict[str, Any]]:
+    """Registers as values of JSON."""
+    return [asdict(register) for register in registers]
+
+
 def from_json(entries: Iterable[Mapping[str, Any]]) -> tuple[Register, ...]:
-    """Registers from what `dataclasses.asdict` made of them."""
+    """Registers from what `as_json` made of them."""
     return tuple(
         Register(**{**entry, "fields": tuple(Field(**field) for field in entry["fields"])}) for entry in entries
     )
 
 
 def hwh(registers: Iterable[Register]) -> ElementTree.Element:
-    """``REGISTERS`` of an ``ADDRESSBLOCK``, as in the `.hwh` that Vivado writes of a packaged core."""
+    """``REGISTERS`` of an ``ADDRESSBLOCK``, as in the `.hwh` that Vivado writes of a packaged core.
+
+    A register of several words is several of these, called ``NAME_0``, ``NAME_1``, ...
+    """
     element = ElementTree.Element("REGISTERS")
     for register in registers:
         for number, word in enumerate(register.words):
-            bits = min(register.bits - 32 * number, 32)
             name = register.name if len(register.words) == 1 else f"{register.name}_{number}"
             one = ElementTree.SubElement(element, "REGISTER", NAME=name)
             access = ACCESS[register.access]
-            reset = register.reset >> 32 * number & 0xFFFF_FFFF
-            for key, value in (
-                ("DESCRIPTION", register.meaning),
-                ("ADDRESS_OFFSET", f"{4 * word}"),
-                ("SIZE", f"{bits}"),
-                ("ACCESS", access),
-                ("RESET_VALUE", f"{reset:#x}"),
-            ):
-                ElementTree.SubElement(one, "PROPERTY", NAME=key, VALUE=value)
-            fields, lowest = ElementTree.SubElement(one, "FIELDS"), 0
+            _properties(
+                one,
+                DESCRIPTION=register.meaning,
+                ADDRESS_OFFSET=4 * word,
+                SIZE=min(register.bits - 32 * number, 32),
+                ACCESS=access,
+                RESET_VALUE=f"{register.reset >> 32 * number & 0xFFFF_FFFF:#x}",
+            )
+            fields = ElementTree.SubElement(one, "FIELDS")
             for field in register.fields:
-                of_field = ElementTree.SubElement(fields, "FIELD", NAME=field.name)
-                for key, value in (
-                    ("DESCRIPTION", field.meaning),
-                    ("ACCESS", access),
-                    ("BIT_OFFSET", f"{lowest}"),
-                    ("BIT_WIDTH", f"{field.bits}"),
-                ):
-                    ElementTree.SubElement(of_field, "PROPERTY", NAME=key, VALUE=value)
-                lowest += field.bits
+                _properties(
+                    ElementTree.SubElement(fields, "FIELD", NAME=field.name),
+                    DESCRIPTION=field.meaning,
+                    ACCESS=access,
+                    BIT_OFFSET=register.places[field.name],
+                    BIT_WIDTH=field.bits,
+                )
     return element
 
 
@@ -209,13 +220,13 @@ def markdown() -> str:
             f"| 0x{register.offset:03X} | `{register.name}` | {register.bits} | {register.access} "
             f"| {register.meaning} |"
         )
-        lowest = 0
-        for field in register.fields:
-            lines.append(f"| | `{register.name}[{lowest}]` {field.name} | {field.bits} | | {field.meaning} |")
-            lowest += field.bits
+        lines += [
+            f"| | `{field.name}`, bit {register.places[field.name]} | {field.bits} | | {field.meaning} |"
+            for field in register.fields
+        ]
     return "\n".join(lines) + "\n"
 
 
-def as_json(registers: Iterable[Register]) -> list[dict[str, Any]]:
-    """Registers as values of JSON."""
-    return [asdict(register) for register in registers]
+def _properties(element: ElementTree.Element, **properties: object) -> None:
+    for name, value in properties.items():
+        ElementTree.SubElement(element, "PROPERTY", NAME=name, VALUE=str(value))

@@ -12,13 +12,7 @@ from hwexplore.rtl.gemm import Gemm
 
 __all__ = ["COUNTER_BITS", "ERRORS", "AxiGemm"]
 
-ERRORS = {
-    "size_error": "m, n or k was 0, and nothing was done",
-    "short_error": "the packet ended too early: what was missing of the results is left out but for a row of zeros",
-    "long_error": "the packet goes on behind the last word: the rest is thrown away, and the results are right",
-    "keep_error": "a word came in part, which a packet of whole words never does",
-}
-"""What may be wrong with a product."""
+ERRORS = ("size_error", "short_error", "long_error", "keep_error")
 COUNTER_BITS = {"cycles": 64, "words_in": 32, "words_out": 32}
 
 
@@ -39,8 +33,14 @@ class AxiGemm(wiring.Component):
         Until the packet has come and the results have left.
     done : Out(1)
         A product has ended since the last start.
-    size_error, short_error, long_error, keep_error : Out(1)
-        See `ERRORS`; of this product or the last one.
+    size_error : Out(1)
+        m, n or k was 0, and nothing was done. Errors are those of the product under way, or else of the last one.
+    short_error : Out(1)
+        The packet of words was too short, and a row of zeros ends the packet of results, whose other rows are right.
+    long_error : Out(1)
+        The packet was too long: the rest of it is thrown away, and the results are right.
+    keep_error : Out(1)
+        A word came in part, as TKEEP says.
     cycles : Out(64)
         For which the array was busy.
     words_in, words_out : Out(32)
