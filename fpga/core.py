@@ -13,11 +13,29 @@ from hwexplore.rtl.axi_gemm import COUNTER_BITS, ERRORS, AxiGemm
 from hwexplore.rtl.axi_lite import lite_ports
 from hwexplore.rtl.axi_stream import stream_ports
 
-__all__ = ["BUILD_MODULE", "Core"]
+__all__ = ["BUILD_MODULE", "Core", "ports"]
 
 BUILD_MODULE = "hwexplore_build"
 """The Verilog module whose output ``hash`` (64) is the hash of the build, which cannot be in what it is a hash of."""
 KINDS = {"s_axi": "aximm", "s_axis": "axis", "m_axis": "axis"}
+
+
+def ports(overlay: Overlay) -> dict[str, wiring.Member]:
+    """The ports of an overlay's core."""
+    return {
+        "aclk": In(1),
+        "aresetn": In(1),
+        **{f"{bus}_{name}": port for bus, its in _interfaces(overlay).items() for name, port in its.items()},
+        "irq": Out(1),
+    }
+
+
+def _interfaces(overlay: Overlay) -> dict[str, dict[str, wiring.Member]]:
+    return {
+        "s_axi": lite_ports(ADDRESS_BITS),
+        "s_axis": stream_ports(overlay.words_bits),
+        "m_axis": {name: member.flip() for name, member in stream_ports(overlay.results_bits).items()},
+    }
 
 
 class Core(wiring.Component):
@@ -29,25 +47,14 @@ class Core(wiring.Component):
         Rising edge; synchronous reset, active low.
     s_axi_... : `lite_ports`
     s_axis_..., m_axis_... : `stream_ports`
-    interrupt : Out(1)
+    irq : Out(1)
         High as long as it wants to be seen to.
     """
 
     def __init__(self, overlay: Overlay) -> None:
         self.overlay = overlay
-        self.interfaces = {
-            "s_axi": lite_ports(ADDRESS_BITS),
-            "s_axis": stream_ports(overlay.words_bits),
-            "m_axis": {name: member.flip() for name, member in stream_ports(overlay.results_bits).items()},
-        }
-        super().__init__(
-            {
-                "aclk": In(1),
-                "aresetn": In(1),
-                **{f"{bus}_{name}": port for bus, its in self.interfaces.items() for name, port in its.items()},
-                "interrupt": Out(1),
-            }
-        )
+        self.interfaces = _interfaces(overlay)
+        super().__init__(ports(overlay))
         self._tell_vivado()
 
     def _tell_vivado(self) -> None:
@@ -62,13 +69,13 @@ class Core(wiring.Component):
         for name, kind, pin in (
             ("aclk", "clock", "CLK"),
             ("aresetn", "reset", "RST"),
-            ("interrupt", "interrupt", "INTERRUPT"),
+            ("irq", "interrupt", "INTERRUPT"),
         ):
             self._port(name).attrs["X_INTERFACE_INFO"] = f"xilinx.com:signal:{kind}:1.0 {name} {pin}"
         for port, name, mode, parameters in (
             ("aclk", "aclk", "slave", f"ASSOCIATED_BUSIF {':'.join(self.interfaces)}, ASSOCIATED_RESET aresetn"),
             ("aresetn", "aresetn", "slave", "POLARITY ACTIVE_LOW"),
-            ("interrupt", "interrupt", "master", "SENSITIVITY LEVEL_HIGH"),
+            ("irq", "irq", "master", "SENSITIVITY LEVEL_HIGH"),
             ("s_axi_awaddr", "s_axi", "slave", f"PROTOCOL AXI4LITE, DATA_WIDTH 32, ADDR_WIDTH {ADDRESS_BITS}"),
             ("s_axis_tdata", "s_axis", "slave", self._stream_parameters(self.overlay.words_bits)),
             ("m_axis_tdata", "m_axis", "master", self._stream_parameters(self.overlay.results_bits)),
@@ -104,7 +111,7 @@ class Core(wiring.Component):
             shell.start.eq(registers.control_start),
             *(getattr(registers, f"status_{name}").eq(getattr(shell, name)) for name in ("busy", "done", *ERRORS)),
             *(getattr(registers, name).eq(getattr(shell, name)) for name in COUNTER_BITS),
-            self.interrupt.eq(shell.done & registers.interrupt_on_done),
+            self.irq.eq(shell.done & registers.interrupt_on_done),
         ]
         for bus, its in self.interfaces.items():
             for name, member in its.items():

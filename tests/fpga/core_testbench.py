@@ -356,15 +356,15 @@ async def interrupt(dut: Any) -> None:
     """As long as a product is done, and the driver wants to hear of it."""
     bench = await Bench.of(dut)
     await bench.multiply(0)
-    assert not int(dut.interrupt.value)
+    assert not int(dut.irq.value)
     await bench.write("interrupt", 1)
     await RisingEdge(dut.aclk)
-    assert int(dut.interrupt.value)
+    assert int(dut.irq.value)
     await bench.start(PRODUCTS[0])
     await RisingEdge(dut.aclk)
-    assert not int(dut.interrupt.value)
+    assert not int(dut.irq.value)
     await bench.source.send(AxiStreamFrame(bytes.fromhex(PRODUCTS[0]["packet"])))
-    await with_timeout(RisingEdge(dut.interrupt), PATIENCE_NS, "ns")
+    await with_timeout(RisingEdge(dut.irq), PATIENCE_NS, "ns")
     assert "done" in await bench.status()
 
 
