@@ -46,6 +46,11 @@ PATIENCE_NS = 100_000
 received: list[tuple[int, str]] = []
 
 
+def test(**options: Any) -> Any:
+    """A cocotb test that fails if it does not come to an end."""
+    return cocotb.test(timeout_time=200, timeout_unit="us", **options)
+
+
 def pauses(share: float) -> Iterator[bool]:
     return (random.random() < share for _ in itertools.count())
 
@@ -142,7 +147,7 @@ class Bench:
         received.append((number, results.hex()))
 
 
-@cocotb.test()
+@test()
 async def identity(dut: Any) -> None:
     bench = await Bench.of(dut)
     for name, register in REGISTERS.items():
@@ -151,7 +156,7 @@ async def identity(dut: Any) -> None:
     assert text == CASE["pe"]
 
 
-@cocotb.test(skip=not CASE["lite"])
+@test(skip=not CASE["lite"])
 async def strobes(dut: Any) -> None:
     """A write reaches the bytes that it is for, and no others."""
     bench = await Bench.of(dut)
@@ -166,7 +171,7 @@ async def strobes(dut: Any) -> None:
     assert await bench.status() == set()
 
 
-@cocotb.test(skip=not CASE["lite"])
+@test(skip=not CASE["lite"])
 async def illegal_addresses(dut: Any) -> None:
     """Every word of the 4 KiB: who has a register answers, who has none says SLVERR and changes nothing."""
     bench = await Bench.of(dut)
@@ -188,7 +193,7 @@ async def illegal_addresses(dut: Any) -> None:
     assert {name: await bench.read(name) for name in REGISTERS} == before
 
 
-@cocotb.test(skip=not CASE["lite"])
+@test(skip=not CASE["lite"])
 async def reads_and_writes_at_once(dut: Any) -> None:
     """Both ways at the same time, with pauses on all channels; runs of words without a pause between them."""
     bench = await Bench.of(dut)
@@ -204,7 +209,7 @@ async def reads_and_writes_at_once(dut: Any) -> None:
             assert (await bench.lite.read(REGISTERS["m"]["offset"], 12)).data == run
 
 
-@cocotb.test(skip=not CASE["lite"])
+@test(skip=not CASE["lite"])
 async def answers_wait(dut: Any) -> None:
     """Address and data in any order; an answer stays as it is until it is taken."""
     bench = await Bench.of(dut)
@@ -225,7 +230,7 @@ async def answers_wait(dut: Any) -> None:
     assert int.from_bytes((await reading).data, "little") == 5
 
 
-@cocotb.test()
+@test()
 async def full_rate(dut: Any) -> None:
     """Streams that never wait: the array is busy for the cycles of the model, if a row leaves in one beat."""
     bench = await Bench.of(dut)
@@ -235,7 +240,7 @@ async def full_rate(dut: Any) -> None:
         assert cycles == product["cycles"] or (CASE["row_beats"] > 1 and cycles > product["cycles"])
 
 
-@cocotb.test()
+@test()
 async def back_pressure(dut: Any) -> None:
     bench = await Bench.of(dut)
     for share in (0.2, 0.5, 0.8):
@@ -244,19 +249,21 @@ async def back_pressure(dut: Any) -> None:
             await bench.multiply(number)
 
 
-@cocotb.test()
+@test()
 async def operands_wait_for_the_start(dut: Any) -> None:
+    """Those of several products, one behind the other."""
     bench = await Bench.of(dut)
-    product = PRODUCTS[0]
-    await bench.source.send(AxiStreamFrame(bytes.fromhex(product["packet"])))
+    for product in PRODUCTS:
+        await bench.source.send(AxiStreamFrame(bytes.fromhex(product["packet"])))
     await ClockCycles(dut.aclk, 20)
     assert await bench.read("words_in") == 0
-    await bench.start(product)
-    received.append((0, (await bench.packet()).hex()))
-    assert await bench.ends() == {"done"}
+    for number, product in enumerate(PRODUCTS):
+        await bench.start(product)
+        received.append((number, (await bench.packet()).hex()))
+        assert await bench.ends() == {"done"}
 
 
-@cocotb.test()
+@test()
 async def start_without_operands(dut: Any) -> None:
     """It waits, another start changes nothing, and so do new sizes; a reset by the driver ends it."""
     bench = await Bench.of(dut)
@@ -274,7 +281,7 @@ async def start_without_operands(dut: Any) -> None:
     await bench.multiply(1)
 
 
-@cocotb.test()
+@test()
 async def no_size(dut: Any) -> None:
     bench = await Bench.of(dut)
     for missing in range(3):
@@ -284,7 +291,7 @@ async def no_size(dut: Any) -> None:
     await bench.multiply(0)
 
 
-@cocotb.test()
+@test()
 async def too_little(dut: Any) -> None:
     """A short packet is an error, ends the packet of results, and does not harm the next product."""
     bench = await Bench.of(dut)
@@ -304,7 +311,7 @@ async def too_little(dut: Any) -> None:
             await bench.multiply(number)
 
 
-@cocotb.test()
+@test()
 async def too_much(dut: Any) -> None:
     """A long packet is an error, what is too much of it is taken and thrown away, and the results are right."""
     bench = await Bench.of(dut)
@@ -321,7 +328,7 @@ async def too_much(dut: Any) -> None:
             await bench.multiply(number)
 
 
-@cocotb.test()
+@test()
 async def part_of_a_word(dut: Any) -> None:
     bench = await Bench.of(dut)
     packet = bytes.fromhex(PRODUCTS[0]["packet"])
@@ -332,7 +339,7 @@ async def part_of_a_word(dut: Any) -> None:
     await bench.multiply(0)
 
 
-@cocotb.test()
+@test()
 async def reset_in_mid_transfer(dut: Any) -> None:
     """By the wire and by the driver, at any time: the next product is right."""
     bench = await Bench.of(dut)
@@ -351,7 +358,7 @@ async def reset_in_mid_transfer(dut: Any) -> None:
                 await bench.multiply(len(PRODUCTS) - 1)
 
 
-@cocotb.test()
+@test()
 async def interrupt(dut: Any) -> None:
     """As long as a product is done, and the driver wants to hear of it."""
     bench = await Bench.of(dut)
@@ -368,7 +375,7 @@ async def interrupt(dut: Any) -> None:
     assert "done" in await bench.status()
 
 
-@cocotb.test()
+@test()
 async def hand_over(dut: Any) -> None:
     """Not a test: leaves what came out to the test behind the simulation."""
     Path("received.json").write_text(json.dumps(received))
