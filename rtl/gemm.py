@@ -17,18 +17,23 @@ from hwexplore.rtl.vector_unit import lane, lane_name
 from hwexplore.rtl.verilog import convert
 from hwexplore.rtl.weight_stationary import WeightStationaryArray
 
-__all__ = ["Gemm", "gemm_modules"]
+__all__ = ["Gemm", "gemm_modules", "part_modules"]
 
 ARRAYS: dict[str, type[PEArray]] = {"os": OutputStationaryArray, "ws": WeightStationaryArray}
 
 
 def gemm_modules(array: SystolicArray, name: str) -> dict[str, str]:
     """The Verilog of ``array`` by module: the one called ``name``, a PE, and a lane of the vector unit, if any."""
+    return {**part_modules(array), name: convert(Gemm(array), name)}
+
+
+def part_modules(array: SystolicArray) -> dict[str, str]:
+    """The Verilog by module of the PE and the lane that a `Gemm` has instances of."""
     chained = array.dataflow == "ws"
-    parts: dict[str, wiring.Component] = {core_name(array.pe, chained): build(array.pe, chained), name: Gemm(array)}
+    parts: dict[str, wiring.Component] = {core_name(array.pe, chained): build(array.pe, chained)}
     if array.vector_unit is not None:
         parts[lane_name(array.vector_unit)] = lane(array.vector_unit)
-    return {of_part: convert(part, of_part) for of_part, part in parts.items()}
+    return {name: convert(part, name) for name, part in parts.items()}
 
 
 class Gemm(wiring.Component):
@@ -48,6 +53,8 @@ class Gemm(wiring.Component):
     busy : Out(1)
     words : In(stream)
         ``payload`` has ``bus_bits`` bits.
+    loading : Out(1)
+        There are words of the product to come.
     results : Out(stream)
         ``payload`` has the results of a row of tiles, those of the first column lowest.
     """
@@ -60,6 +67,7 @@ class Gemm(wiring.Component):
                 "start": In(1),
                 "busy": Out(1),
                 "words": In(stream.Signature(array.bus_bits)),
+                "loading": Out(1),
                 "results": Out(stream.Signature(array.cols * array.result_bits)),
             }
         )
@@ -70,6 +78,7 @@ class Gemm(wiring.Component):
         m.submodules.sequencer = sequencer = pes.sequencer(self.array)
         m.submodules.memory = memory = OperandMemory(self.array)
         wiring.connect(m, wiring.flipped(self.words), memory.words)
+        m.d.comb += self.loading.eq(memory.loading)
         for part in (memory, sequencer):
             m.d.comb += [getattr(part, name).eq(getattr(self, name)) for name in "mnk"]
             m.d.comb += part.start.eq(self.start & ~self.busy)

@@ -27,7 +27,7 @@ module player_{number}(input clk, output reg done = 0);
   reg [15:0] m, n, k;
   reg [{word_bits}-1:0] words__payload;
   wire [{result_bits}-1:0] results__payload;
-  wire busy, words__ready, results__valid;
+  wire busy, loading, words__ready, results__valid;
   gemm_{number} gemm(.*);
   initial begin
     stimulus = $fopen("stimulus_{number}.txt", "r");

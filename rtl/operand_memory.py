@@ -37,6 +37,8 @@ class OperandMemory(wiring.Component):
     m, n, k : In(16)
     start : In(1)
     words : In(stream)
+    loading : Out(1)
+        There are words to come.
     full : Out(2)
         Which halves hold a step.
     release : In(1)
@@ -59,6 +61,7 @@ class OperandMemory(wiring.Component):
                 **{name: In(SIZE_BITS) for name in "mnk"},
                 **{name: In(1) for name in ("start", "release", "half", "parameters_half")},
                 "words": In(stream.Signature(array.bus_bits)),
+                "loading": Out(1),
                 "full": Out(2),
                 "weight_address": In(range(of_weights or 1)),
                 "activation_address": In(range(of_activations)),
@@ -86,6 +89,7 @@ class OperandMemory(wiring.Component):
         no_parameters = ~(steps.last & (pieces[-1] > 0))
         ends_beat, ends_section, ends_step = Signal(), Signal(), Signal()
         m.d.comb += [
+            self.loading.eq(steps.running),
             words.ready.eq(steps.running & ~(self.full >> half)[0]),
             ends_beat.eq(words.valid & words.ready & _at(section, [~(piece ^ count - 1).any() for count in pieces])),
             ends_section.eq(ends_beat & _at(section, [~(address ^ part.beats - 1).any() for part in sections])),

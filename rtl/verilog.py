@@ -52,11 +52,15 @@ def pe_verilog(pe: PE) -> str:
     return "".join(f"// {line}".rstrip() + "\n" for line in lines) + text
 
 
-def convert(component: wiring.Component, name: str) -> str:
-    """The Verilog of ``component``: one flat module called ``name``, with inputs ``clk`` and ``rst``."""
+def convert(component: wiring.Component, name: str, attributes: bool = False) -> str:
+    """The Verilog of ``component``: one flat module called ``name``, with inputs ``clk`` and ``rst``.
+
+    With ``attributes``, those of its signals are in it.
+    """
+    write = "write_verilog -norename" if attributes else "write_verilog -noattr -norename"
     with TemporaryDirectory() as folder:
         Path(folder, "design.il").write_text(rtlil.convert(component, name=name, emit_src=False), "utf-8")
-        yosys(["read_rtlil design.il", *PASSES, "write_verilog -noattr -norename design.v"], Path(folder))
+        yosys(["read_rtlil design.il", *PASSES, f"{write} design.v"], Path(folder))
         text = Path(folder, "design.v").read_text("utf-8")
     return text[text.index("module ") :]
 

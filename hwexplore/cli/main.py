@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import hwexplore
-from hwexplore.cli import calibrate, catalogues, quality, rtl, workloads
+from hwexplore.cli import calibrate, catalogues, fpga, quality, rtl, workloads
 from hwexplore.cli.claims import claims
 from hwexplore.cli.console import errors
 from hwexplore.cli.explain import explain
@@ -34,6 +34,7 @@ app.command()(utilisation)
 app.command()(verify)
 app.command()(claims)
 app.add_typer(calibrate.app, name="calibrate")
+app.add_typer(fpga.app, name="fpga")
 app.add_typer(quality.app, name="quality")
 app.add_typer(rtl.app, name="rtl")
 app.add_typer(workloads.app, name="workloads")
