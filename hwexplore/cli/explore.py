@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -34,15 +36,25 @@ from hwexplore.search import (
     OBJECTIVES,
     DesignFolder,
     Front,
+    Problem,
     branch_and_bound,
     check_draws,
+    evolve,
     likely_front,
     mixed_space,
+    optimise,
     space_schema,
 )
 from hwexplore.search import explore as evaluate_all
 
 __all__ = ["explore"]
+
+Search = Literal["exhaustive", "exact", "nsga2", "nsga3", "bayesian"]
+HEURISTICS: dict[str, Callable[..., Front]] = {
+    "nsga2": evolve,
+    "nsga3": partial(evolve, method="nsga3"),
+    "bayesian": optimise,
+}
 
 
 def _print_schema(wanted: bool) -> None:
@@ -79,9 +91,16 @@ def explore(
         ),
     ] = [],  # noqa: B006
     how: Annotated[
-        Literal["exhaustive", "exact"],
-        typer.Option("--search", help="Evaluate every design, or find the same front by branch and bound."),
+        Search,
+        typer.Option(
+            "--search",
+            help="Evaluate every design, find the same front by branch and bound, or most of it with few evaluations.",
+        ),
     ] = "exhaustive",
+    evaluations: Annotated[
+        int | None, typer.Option(help="Most evaluations of a heuristic search; without it see docs/heuristics.md.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of a heuristic search; 0 without it.")] = None,
     certificate: Annotated[
         Path | None, typer.Option(help="FILE.parquet for the boxes that prove the front of an exact search.")
     ] = None,
@@ -100,7 +119,7 @@ def explore(
         ),
     ] = False,
 ) -> None:
-    """Search a design space and print its exact Pareto front.
+    """Search a design space and print its Pareto front.
 
     Example: hwexplore explore llama-2-7b --phase decode --constraint "area_mm2 < 50" --out report.html
     """
@@ -117,30 +136,41 @@ def explore(
     pages, tables = _sorted_outputs(out)
     if resume and not tables:
         raise InputError("--resume goes on with the designs in a folder; name it by --out FOLDER.parquet")
-    if how == "exact" and tables:
-        raise InputError(f"output {tables[0]} takes every evaluated design; an exact search evaluates few: leave it")
+    if how != "exhaustive" and tables:
+        raise InputError(f"output {tables[0]} takes all designs; --search {how} evaluates few: leave it")
     if how == "exact" and fidelity != "tile":
         raise InputError(f"an exact search is one of tiles; leave out --fidelity {fidelity}, or --search exact")
     if how != "exact" and certificate is not None:
-        raise InputError("an exhaustive search needs no certificate; leave it out, or take --search exact")
-    if how == "exact" and draws:
-        raise InputError("--draws looks at every design near the front; leave it out, or --search exact")
+        raise InputError(f"--search {how} gives no certificate; leave it out, or take --search exact")
+    heuristic = how not in ("exhaustive", "exact")
+    if not heuristic and (evaluations, seed) != (None, None):
+        raise InputError(f"--search {how} has no evaluations and no seed to choose; take {', '.join(HEURISTICS)}")
+    if how != "exhaustive" and draws:
+        raise InputError(f"--draws looks at every design near the front; leave it out, or --search {how}")
     if draws:
         check_draws(draws, margin)
     folder = DesignFolder(tables[0], resume) if tables else None
-    search = branch_and_bound if how == "exact" else partial(evaluate_all, fidelity=fidelity, designs=folder)
     with progress_bar() as bar:
         task = bar.add_task("designs", total=designs.size if how == "exact" else designs.permitted)
-        front = search(
-            designs,
-            network,
-            objective,
-            technology=technology,
-            progress=lambda done: bar.update(task, completed=done),
-            jobs=jobs,
-            operands=operands,
-            quality=profile,
-        )
+
+        def progress(done: int, of: int | None = None) -> None:
+            bar.update(task, completed=done, total=of)
+
+        if heuristic:
+            problem = Problem(designs, network, technologies.load(technology), fidelity, operands, profile)
+            front = HEURISTICS[how](problem, objective, evaluations, seed=seed or 0, progress=progress)
+        else:
+            search = branch_and_bound if how == "exact" else partial(evaluate_all, fidelity=fidelity, designs=folder)
+            front = search(
+                designs,
+                network,
+                objective,
+                technology=technology,
+                progress=progress,
+                jobs=jobs,
+                operands=operands,
+                quality=profile,
+            )
     if certificate is not None and front.certificate is not None:
         front.certificate.write(certificate)
         print_line(f"wrote {certificate}", errors if json else output)
@@ -167,7 +197,7 @@ def explore(
         if path in pages:
             report.write_report(front, path, likely)
         print_line(f"wrote {path}", errors if json else output)
-    if not front.complete:
+    if front.interrupted:
         raise typer.Exit(130)
 
 
@@ -212,4 +242,5 @@ def _metadata(front: Front, workload: str, dims: dict[str, int], quality: Path |
         "evaluated": front.evaluated,
         "feasible": front.feasible,
         "seconds": front.seconds,
+        "heuristic": None if front.heuristic is None else asdict(front.heuristic),
     }

@@ -52,9 +52,7 @@ def print_front(front: Front) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    state = (
-        "" if front.complete else f" of {problem.space.size:,}; interrupted, the front is that of what was evaluated"
-    )
+    state = "" if front.complete and front.heuristic is None else f" of {problem.space.size:,}; {_state(front)}"
     output.print(
         f"{front.evaluated:,} designs evaluated in {front.seconds:.1f} s ({front.evaluated / front.seconds:,.0f}/s), "
         f"{front.feasible:,} feasible{state}",
@@ -71,6 +69,11 @@ def print_front(front: Front) -> None:
         )
     for name, why in front.inert().items():
         output.print(f"inert parameter {name}: {why}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _state(front: Front) -> str:
+    """Why a front is not known to be exact."""
+    return "interrupted, the front is that of what was evaluated" if front.heuristic is None else str(front.heuristic)
 
 
 def print_likely(likely: LikelyFront) -> None:

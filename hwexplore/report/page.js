@@ -552,7 +552,7 @@ function showHead() {
     "batch": number(head.batch), ...(head.phase === "inference" ? {} : { "context": `${number(head.context)} tokens` }), "network": `${new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 }).format(head.parameters)} parameters`,
     "technology": head.technology_description, "fidelity": head.fidelity,
     "space": `${number(head.space)} designs`,
-    "evaluated": `${number(head.evaluated)}${head.complete ? ", complete" : ", interrupted: the front is that of these"}`,
+    "evaluated": `${number(head.evaluated)}, ${head.heuristic || (head.complete ? "complete" : "interrupted: the front is that of these")}`,
     "feasible": number(head.feasible), "on the front": number(head.front),
     ...(head.likely ? { [`hold the true front at ${percent(head.likely.level)}`]: `${number(head.likely.designs)}, of ${head.likely.draws} joint draws; hollow: off the nominal front` } : {}),
     "objectives": head.objectives.map((name) => `${COLUMN.get(name).maximised ? "most" : "least"} ${heading(name)}`).join(", "),

@@ -119,6 +119,7 @@ def _head(front: Front, likely: LikelyFront | None) -> dict[str, Any]:
         "evaluated": front.evaluated,
         "feasible": front.feasible,
         "complete": front.complete,
+        "heuristic": front.heuristic and str(front.heuristic),
         "objectives": list(front.objectives),
         "constraints": [str(constraint) for constraint in front.constraints],
         "inert": front.inert(),

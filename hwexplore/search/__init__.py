@@ -1,10 +1,14 @@
 """Search of design spaces: spaces, constraints, exhaustive search, Pareto fronts."""
 
+from hwexplore.search.bayesian import optimise
 from hwexplore.search.certificate import Certificate
 from hwexplore.search.constraints import Bound, Constraint
+from hwexplore.search.evolutionary import evolve
 from hwexplore.search.exact import branch_and_bound
 from hwexplore.search.exhaustive import OBJECTIVES, explore
 from hwexplore.search.front import Front, Problem, joint_intervals
+from hwexplore.search.heuristic import Heuristic
+from hwexplore.search.hypervolume import hypervolume_ratio
 from hwexplore.search.likely_front import LEVEL, LikelyFront, check_draws, likely_front
 from hwexplore.search.mixed_policies import MixedSpace, mixed_space
 from hwexplore.search.pareto import MAXIMISED, FrontBuilder
@@ -22,16 +26,20 @@ __all__ = [
     "DesignFolder",
     "Front",
     "FrontBuilder",
+    "Heuristic",
     "LikelyFront",
     "MixedSpace",
     "Problem",
     "Space",
     "branch_and_bound",
     "check_draws",
+    "evolve",
     "explore",
+    "hypervolume_ratio",
     "joint_intervals",
     "likely_front",
     "mixed_space",
+    "optimise",
     "read_metadata",
     "space_schema",
 ]

@@ -17,6 +17,7 @@ from hwexplore.quality import policy_error
 from hwexplore.quality.predicted_loss import ProfiledWorkload
 from hwexplore.quality.profile import Profile
 from hwexplore.search.constraints import Constraint
+from hwexplore.search.heuristic import Heuristic
 from hwexplore.search.pareto import to_minimise
 from hwexplore.search.space import Space
 from hwexplore.technology import Interval, Technology
@@ -94,7 +95,7 @@ class Front:
     """The non-dominated designs of ``problem``; ``ids`` number them in its space, best first objective first.
 
     ``evaluated`` of the space's designs were evaluated, ``feasible`` of them feasible and within the constraints; a
-    ``certificate`` proves that none of the others belongs here.
+    ``certificate`` proves that none of the others belongs here. A ``heuristic`` search may have missed some.
     """
 
     problem: Problem
@@ -105,11 +106,17 @@ class Front:
     feasible: int
     seconds: float = field(compare=False)
     certificate: Certificate | None = field(default=None, compare=False)
+    heuristic: Heuristic | None = None
 
     @property
     def complete(self) -> bool:
         """Whether all designs that the constraints over parameters leave were evaluated or are proved to be off it."""
         return self.certificate is not None or self.evaluated == self.problem.space.permitted
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the search was stopped before it came to its end."""
+        return not self.complete and (self.heuristic is None or self.heuristic.ended == "interrupted")
 
     def __len__(self) -> int:
         return len(self.ids)

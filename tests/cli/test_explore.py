@@ -321,12 +321,47 @@ def test_an_exact_search_prints_the_same_front(run: Run, space: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--search", "exact", "--out", "designs.parquet"), "an exact search evaluates few"),
+        (("--search", "exact", "--out", "designs.parquet"), "takes all designs; --search exact evaluates few"),
         (("--search", "exact", "--fidelity", "roofline"), "an exact search is one of tiles"),
-        (("--certificate", "proof.parquet"), "an exhaustive search needs no certificate"),
+        (("--certificate", "proof.parquet"), "--search exhaustive gives no certificate"),
     ],
 )
 def test_options_of_the_other_search(options: tuple[str, ...], message: str, run: Run, space: Path) -> None:
     code, _, err = run("explore", *NETWORK, "--space", space, *options)
     assert code == 2
     assert message in err
+
+
+@pytest.mark.parametrize("method", ["nsga2", "nsga3", "bayesian"])
+def test_heuristic_search_says_what_it_is(run: Run, space: Path, tmp_path: Path, method: str) -> None:
+    page = tmp_path / "report.html"
+    options = ("--search", method, "--evaluations", 20, "--seed", 3)
+    code, out, err = run("explore", *NETWORK, "--space", space, *options, "--out", page)
+    assert (code, err) == (0, "")
+    said = re.search(
+        rf"of 64; {method} with seed 3, \d+ more screened .* ended as .*: the front may lack designs\n", out
+    )
+    assert said
+    assert f"{method} with seed 3" in page.read_text("utf-8")
+    code, out, _ = run("explore", *NETWORK, "--space", space, *options, "--json")
+    facts = json.loads(out)
+    assert code == 0
+    assert facts["complete"] is False
+    assert facts["heuristic"]["method"] == method
+    assert facts["heuristic"]["evaluations"] == 20
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--seed", 1), "--search exhaustive has no evaluations and no seed to choose; take nsga2, nsga3, bayesian"),
+        (("--search", "exact", "--evaluations", 9), "--search exact has no evaluations"),
+        (("--search", "nsga2", "--out", "designs.parquet"), "takes all designs; --search nsga2 evaluates few"),
+        (("--search", "nsga3", "--certificate", "c.parquet"), "--search nsga3 gives no certificate"),
+        (("--search", "nsga2", "--evaluations", 0), "evaluations = 0; a search needs 1 or more"),
+    ],
+)
+def test_options_that_a_search_does_not_have(run: Run, space: Path, options: tuple[object, ...], message: str) -> None:
+    code, _, err = run("explore", *NETWORK, "--space", space, *options)
+    assert code == 2
+    assert message in " ".join(err.split())
