@@ -87,7 +87,8 @@ def explore(
     out: Annotated[
         list[Path],
         typer.Option(
-            help="FILE.html for a report, FOLDER.parquet for every evaluated design, chunk by chunk; repeat for both."
+            help="FILE.html for a report, FOLDER.parquet for every evaluated design, chunk by chunk (of an exact or "
+            "heuristic search, those of the front); repeat for both."
         ),
     ] = [],  # noqa: B006
     how: Annotated[
@@ -136,8 +137,8 @@ def explore(
     pages, tables = _sorted_outputs(out)
     if resume and not tables:
         raise InputError("--resume goes on with the designs in a folder; name it by --out FOLDER.parquet")
-    if how != "exhaustive" and tables:
-        raise InputError(f"output {tables[0]} takes all designs; --search {how} evaluates few: leave it")
+    if how != "exhaustive" and resume:
+        raise InputError(f"--resume goes on with an exhaustive search; leave it out, or --search {how}")
     if how == "exact" and fidelity != "tile":
         raise InputError(f"an exact search is one of tiles; leave out --fidelity {fidelity}, or --search exact")
     if how != "exact" and certificate is not None:
@@ -150,6 +151,9 @@ def explore(
     if draws:
         check_draws(draws, margin)
     folder = DesignFolder(tables[0], resume) if tables else None
+    problem = Problem(designs, network, technologies.load(technology), fidelity, operands, profile)
+    if folder is not None and how != "exhaustive":
+        folder.begin(problem, chunk=0)
     with progress_bar() as bar:
         task = bar.add_task("designs", total=designs.size if how == "exact" else designs.permitted)
 
@@ -157,7 +161,6 @@ def explore(
             bar.update(task, completed=done, total=of)
 
         if heuristic:
-            problem = Problem(designs, network, technologies.load(technology), fidelity, operands, profile)
             front = HEURISTICS[how](problem, objective, evaluations, seed=seed or 0, progress=progress)
         else:
             search = branch_and_bound if how == "exact" else partial(evaluate_all, fidelity=fidelity, designs=folder)
@@ -175,6 +178,8 @@ def explore(
         front.certificate.write(certificate)
         print_line(f"wrote {certificate}", errors if json else output)
     if folder is not None:
+        if how != "exhaustive":
+            folder.keep(front)
         folder.close(_metadata(front, workload, dims, quality))
         for name in folder.damaged:
             print_line(f"{folder.path / name} was damaged: removed, its designs evaluated again", errors)

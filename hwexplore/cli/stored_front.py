@@ -9,7 +9,7 @@ import numpy as np
 from hwexplore import technology as technologies
 from hwexplore import workloads
 from hwexplore.quality.profile import Profile
-from hwexplore.search import Constraint, Front, Problem, Space, read_metadata
+from hwexplore.search import Constraint, Front, Heuristic, Problem, Space, read_metadata
 
 __all__ = ["load_front"]
 
@@ -36,4 +36,5 @@ def load_front(path: Path) -> Front:
         evaluated=run["evaluated"],
         feasible=run["feasible"],
         seconds=run["seconds"],
+        heuristic=Heuristic(**run["heuristic"]) if run["heuristic"] else None,
     )

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from hwexplore.errors import InputError
-from hwexplore.search.front import Problem
+from hwexplore.search.front import Front, Problem
 from hwexplore.search.identity import digest, identity
 from hwexplore.writing import write_whole
 
@@ -66,7 +66,7 @@ class DesignFolder:
     def begin(self, problem: Problem, chunk: int) -> None:
         """Make the folder, or take up that of an earlier run; InputError if it holds something else.
 
-        ``chunk`` is how many designs a part holds at most.
+        ``chunk`` is how many designs a part holds at most; 0 for a front alone, as `keep` writes it.
         """
         run = identity(problem, chunk)
         self._run = digest(run)
@@ -106,6 +106,12 @@ class DesignFolder:
         if whole is None:
             self._write(ids, columns)
         return Chunk(ids, columns, whole is not None, tuple(damaged))
+
+    def keep(self, front: Front) -> None:
+        """Write the designs of a front, of a search that does not evaluate every design."""
+        if len(front):
+            ids = np.sort(front.ids)
+            self._write(ids, front.problem.evaluator(front.problem.space.indices(ids)))
 
     def count(self, chunk: Chunk) -> None:
         """Add what a chunk came from to ``reused`` and ``damaged``; workers in other processes cannot."""

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from hwexplore import workloads
+from hwexplore.cli.stored_front import load_front
 from hwexplore.quality.profile import Profile
 from hwexplore.search import Certificate, Space, explore, read_metadata, space_schema
 
@@ -318,10 +319,26 @@ def test_an_exact_search_prints_the_same_front(run: Run, space: Path, tmp_path: 
     assert "<html" in page.read_text("utf-8")
 
 
+@pytest.mark.parametrize("how", ["exact", "nsga2"])
+def test_a_search_that_evaluates_few_keeps_its_front(how: str, run: Run, space: Path, tmp_path: Path) -> None:
+    path = tmp_path / "designs.parquet"
+    options = ("explore", *NETWORK, "--space", space, "--search", how, "--out", path)
+    code, out, _ = run(*options, "--json")
+    facts = json.loads(out)
+    assert code == 0
+    assert pd.read_parquet(path)["id"].tolist() == sorted(facts["front"])
+    stored = load_front(path)
+    assert stored.ids.tolist() == facts["front"]
+    assert (stored.heuristic is None) == (how == "exact")
+    assert run("explain", "row:0", "--from", path)[0] == 0
+    code, _, err = run(*options)
+    assert (code, "holds a run already" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--search", "exact", "--out", "designs.parquet"), "takes all designs; --search exact evaluates few"),
+        (("--search", "exact", "--out", "designs.parquet", "--resume"), "--resume goes on with an exhaustive search"),
         (("--search", "exact", "--fidelity", "roofline"), "an exact search is one of tiles"),
         (("--certificate", "proof.parquet"), "--search exhaustive gives no certificate"),
     ],
@@ -356,7 +373,7 @@ def test_heuristic_search_says_what_it_is(run: Run, space: Path, tmp_path: Path,
     [
         (("--seed", 1), "--search exhaustive has no evaluations and no seed to choose; take nsga2, nsga3, bayesian"),
         (("--search", "exact", "--evaluations", 9), "--search exact has no evaluations"),
-        (("--search", "nsga2", "--out", "designs.parquet"), "takes all designs; --search nsga2 evaluates few"),
+        (("--search", "nsga2", "--out", "designs.parquet", "--resume"), "--resume goes on with an exhaustive search"),
         (("--search", "nsga3", "--certificate", "c.parquet"), "--search nsga3 gives no certificate"),
         (("--search", "nsga2", "--evaluations", 0), "evaluations = 0; a search needs 1 or more"),
     ],
