@@ -6,11 +6,13 @@ from hwexplore.search.front import Front, Problem, joint_intervals
 from hwexplore.search.likely_front import LEVEL, LikelyFront, likely_front
 from hwexplore.search.mixed_policies import mixed_space
 from hwexplore.search.pareto import MAXIMISED, FrontBuilder
+from hwexplore.search.questions import GROUPS, FrontDiff, Run, diff, flips, iso_error, knee, query, winner
 from hwexplore.search.schema import space_schema
 from hwexplore.search.space import Space
 from hwexplore.search.store import DesignFolder, read_metadata
 
 __all__ = [
+    "GROUPS",
     "LEVEL",
     "MAXIMISED",
     "OBJECTIVES",
@@ -19,13 +21,21 @@ __all__ = [
     "DesignFolder",
     "Front",
     "FrontBuilder",
+    "FrontDiff",
     "LikelyFront",
     "Problem",
+    "Run",
     "Space",
+    "diff",
     "explore",
+    "flips",
+    "iso_error",
     "joint_intervals",
+    "knee",
     "likely_front",
     "mixed_space",
+    "query",
     "read_metadata",
     "space_schema",
+    "winner",
 ]
