@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hwexplore.cli.console import print_json, print_line
+from hwexplore.cli.console import print_json
 from hwexplore.cli.frames import print_frame, records
 from hwexplore.search import Run, query
 
@@ -30,6 +30,5 @@ def sql(
     if json:
         print_json(records(answer))
         return
-    print_frame(text, answer.head(rows))
-    if len(answer) > rows:
-        print_line(f"the first {rows} rows; --rows or --json for more")
+    more = len(answer) > rows
+    print_frame(f"the first {rows} rows; --rows or --json for more" if more else f"{len(answer)} rows", answer[:rows])

@@ -72,10 +72,14 @@ def winner(
     print_line("always " + ", ".join(f"{name} {cell(value)}" for name, value in always.items()))
     for change in changes.to_dict("records"):
         where = ", ".join(f"{name} {value}" for name, value in change["where"].items())
-        loser, successor = (" on ".join(change[which].values()) or "none feasible" for which in ("loser", "winner"))
+        loser, successor = change["loser"], change["winner"]
+        turns = (
+            f"{parameter} {loser.get(parameter, 'none')} -> {successor.get(parameter, 'none')}"
+            for parameter in {**loser, **successor}
+            if loser.get(parameter) != successor.get(parameter)
+        )
         print_line(
-            f"{change['name']} {change['before']} -> {change['after']}{where and f' with {where}'}: "
-            f"{loser} -> {successor}"
+            f"{change['name']} {change['before']} -> {change['after']}{where and f' with {where}'}: {', '.join(turns)}"
         )
     if changes.empty:
         print_line("the same policy and PE win everywhere")

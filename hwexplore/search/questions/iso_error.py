@@ -67,7 +67,7 @@ def iso_error(run: Run, error: float, by: str = "policy", constraints: Sequence[
         least = reached["value"].min()
         raise InputError(f"error is {error:g}; no design in {run.path} stays within it, the least is {least:.4g}")
     values, ids = reached["value"].unstack(), reached["id"].unstack().astype("Int64")
-    table = values[["error", *objectives]].rename_axis(index=by, columns=None)
+    table: pd.DataFrame = values[["error", *objectives]].rename_axis(index=by, columns=None)
     for number, name in enumerate(objectives):
         table.insert(2 * number + 2, f"{name}_id", ids[name])
     order = to_minimise({name: table[name] for name in objectives}, objectives[:1])[:, 0]

@@ -28,4 +28,4 @@ def scaled(designs: pd.DataFrame, objectives: Sequence[str], among: pd.DataFrame
 
     everything = costs(among)
     best, span = everything.min(axis=0), np.ptp(everything, axis=0)
-    return (costs(designs) - best) / np.where(span > 0, span, 1)
+    return np.asarray((costs(designs) - best) / np.where(span > 0, span, 1))

@@ -42,7 +42,8 @@ def query(text: str, runs: Sequence[Run], most: int | None = None) -> pd.DataFra
             for option, value in {**locks, "lock_configuration": True}.items():
                 connection.execute(f"SET {option} = {_literal(value)}")
             answer = connection.sql(text)
-            return (answer if most is None else answer.limit(most)).df()
+            rows: pd.DataFrame = (answer if most is None else answer.limit(most)).df()
+            return rows
     except duckdb.Error as error:
         said = re.split(r"\n\s", str(error))[0]
         raise InputError(f"query {text!r}: {' '.join(said.split())}") from None

@@ -106,7 +106,8 @@ def _best(problem: Problem, objective: str, jobs: int) -> dict[str, Any]:
     order = np.argsort(cost, kind="stable")
     if not np.isfinite(cost[order[0]]):
         return {}
-    design = problem.evaluate(ids[order[:1]]).drop(columns=["id", "reason"]).iloc[0].to_dict()
+    design = {str(name): column.iloc[0] for name, column in problem.evaluate(ids[order[:1]]).items()}
+    del design["id"], design["reason"]
     if len(order) == 1 or not np.isfinite(cost[order[1]]):
         return {**design, "runner_up": None, "margin": np.nan}
     least, second = np.abs(cost[order[:2]])
