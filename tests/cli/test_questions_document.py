@@ -13,7 +13,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 TEXT = (Path(__file__).parents[2] / "docs" / "questions.md").read_text("utf-8")
 EXAMPLES = [
-    example.split("\n", 1)
+    example.partition("\n")[::2]
     for block in re.findall(r"^```\n(\$ .*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
     for example in block.removeprefix("$ ").split("\n$ ")
 ]

@@ -112,8 +112,9 @@ class Run:
         """The error for ``constraints`` that no design meets, with the ranges of the metrics that they name."""
         named = {name for limit in self.space.restricted(constraints).constraints for name in limit.names}
         names = [name for name in METRICS if name in named]
-        least = pd.DataFrame([{n: c.min(initial=np.inf) for n, c in columns.items()} for columns in self.chunks(names)])
-        most = pd.DataFrame([{n: c.max(initial=-np.inf) for n, c in columns.items()} for columns in self.chunks(names)])
+        values = [{name: columns[name] for name in names} for columns in self.chunks(names)]
+        least = pd.DataFrame([{n: c.min(initial=np.inf) for n, c in columns.items()} for columns in values])
+        most = pd.DataFrame([{n: c.max(initial=-np.inf) for n, c in columns.items()} for columns in values])
         ranges = ", ".join(f"{name} ranges from {least[name].min():.4g} to {most[name].max():.4g}" for name in names)
         return InputError(f"no design in {self.path} meets {' and '.join(constraints)}{ranges and f': {ranges}'}")
 

@@ -30,7 +30,7 @@ def query(text: str, runs: Sequence[Run], most: int | None = None) -> pd.DataFra
         raise InputError("SQL needs the package duckdb; install it with: pip install 'hwexplore[sql]'") from None
     if len({run.path.resolve() for run in runs}) < len(runs):
         raise InputError(f"a folder is named twice: {', '.join(str(run.path) for run in runs)}")
-    folders = [str(run.path.resolve()) for run in runs]
+    folders = [name for run in runs for name in (str(run.path.resolve()), escape(str(run.path.resolve())))]
     locks = {"autoinstall_known_extensions": False, "allowed_directories": folders, "enable_external_access": False}
     try:
         with TemporaryDirectory() as spill, duckdb.connect(config={"temp_directory": spill}) as connection:

@@ -103,7 +103,7 @@ def _best(problem: Problem, objective: str, jobs: int) -> dict[str, Any]:
         better = found["cost"].to_numpy()[first] < cost[first.index]
         cost[first.index[better]] = found["cost"].to_numpy()[first[better]]
         ids[first.index[better]] = found["id"].to_numpy()[first[better]]
-    order = np.argsort(cost, kind="stable")
+    order = np.lexsort((ids, cost))
     if not np.isfinite(cost[order[0]]):
         return {}
     design = {str(name): column.iloc[0] for name, column in problem.evaluate(ids[order[:1]]).items()}

@@ -74,7 +74,7 @@ def test_what_is_not_whole_is_not_believed(small_run: Run, tmp_path: Path) -> No
     with pytest.raises(InputError, match=f"{part.name} is damaged; hwexplore explore --resume"):
         Run.read(folder)
     part.unlink()
-    with pytest.raises(InputError, match="holds [0-9]+ of 864 designs; hwexplore explore --resume"):
+    with pytest.raises(InputError, match=r"holds [0-9]+ of 1,152 designs; hwexplore explore --resume"):
         Run.read(folder)
 
 
