@@ -77,6 +77,9 @@ def test_winner(run: Command, space: Path) -> None:
     assert table["clock_mhz"].tolist() == [250, "max"] * 2
     assert table["pe"].tolist() == ["mac(int8, int8, acc=int32)"] * 2 + ["mac(int4, int8, acc=int24 sat)"] * 2
     assert all({"pe"}.isdisjoint(flip["loser"]) for flip in found["flips"])
+    found = answer(run, "winner", "smollm2-135m", *options, "--vary", "batch=1,1000000", "--vary", "context=32,64")
+    assert [flip["where"] for flip in found["flips"]] == [{"context": 32}, {"context": 64}]
+    assert found["settings"][-1]["policy"] is None
     code, out, err = run("winner", "smollm2-135m", *options, "--vary", "batch=1,1000000", "--vary", "voltage=0.9")
     assert (code, err) == (0, "")
     assert "batch 1 -> 1000000 with voltage 0.9: policy " in out

@@ -66,7 +66,7 @@ def winner(
         if progress is not None:
             progress(len(rows))
     table = pd.DataFrame(rows)
-    if "policy" not in table:
+    if objective not in table:
         limits = " and ".join(map(str, [*space.constraints, *constraints]))
         raise InputError(f"no design of the space is feasible{limits and f' and meets {limits}'} in any setting")
     return table
@@ -80,15 +80,16 @@ def flips(
     A row per change: ``name``, its values ``before`` and ``after``, ``where`` (the others), and ``loser`` and
     ``winner``: their parameters ``of``, by which winners are told apart; empty where nothing is feasible.
     """
-    grid = np.arange(len(winners)).reshape(tuple(map(len, vary.values())))
-    shown = winners[[name for name in of if name not in vary]].to_dict("records")
-    held = [{name: value for name, value in row.items() if not pd.isna(value)} for row in shown]
+    settings = list(product(*vary.values()))
+    grid = np.arange(len(settings)).reshape(tuple(map(len, vary.values())))
+    told_by = [name for name in of if name not in vary]
+    held = [{name: row[name] for name in told_by if not pd.isna(row[name])} for _, row in winners.iterrows()]
     rows = []
     for axis, (name, values) in enumerate(vary.items()):
         for line in np.moveaxis(grid, axis, -1).reshape(-1, len(values)):
             for (old, before), (new, after) in pairwise(zip(line, values, strict=True)):
                 if held[old] != held[new]:
-                    where = {other: winners[other].iloc[old] for other in vary if other != name}
+                    where = {other: value for other, value in zip(vary, settings[old], strict=True) if other != name}
                     rows.append((name, before, after, where, held[old], held[new]))
     return pd.DataFrame(rows, columns=["name", "before", "after", "where", "loser", "winner"])
 

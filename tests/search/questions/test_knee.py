@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwexplore.search import Run, knee
@@ -32,6 +32,7 @@ def test_of_a_run(small_run: Run) -> None:
     assert front["id"].iloc[row] not in front.nsmallest(1, "latency_s")["id"].tolist()
 
 
+@settings(max_examples=20)
 @given(factor=st.floats(1e-6, 1e6))
 def test_units_do_not_matter(small_run: Run, factor: float) -> None:
     front = small_run.front()

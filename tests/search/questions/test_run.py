@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwexplore.accelerator import METRICS
@@ -33,6 +33,7 @@ def test_a_front_of_the_same_objectives_is_that_of_the_run(small_run: Run, bound
         pd.testing.assert_frame_equal(again, run.front())
 
 
+@settings(max_examples=40)
 @given(objective=st.sampled_from(list(METRICS)), quantile=st.floats(0.01, 1), limited=st.sampled_from(list(METRICS)))
 def test_best_under_a_budget(small_run: Run, objective: str, quantile: float, limited: str) -> None:
     table = feasible(small_run)

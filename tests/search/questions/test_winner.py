@@ -52,8 +52,9 @@ def test_without_another_policy_and_without_any_design(space: Space) -> None:
     [flip] = flips(found, {"batch": [1, 4096]}).to_dict("records")
     assert (flip["before"], flip["after"], flip["where"], flip["winner"]) == (1, 4096, {}, {})
     assert flip["loser"] == {"policy": "int8_channel/int8/int8", "pe": found["pe"][0]}
+    policies = {"policy": ["int8_channel/int8/int8", "int4_g128/int8/int8"]}
     with pytest.raises(InputError, match="feasible and meets area_mm2 < 1 in any setting"):
-        winner("smollm2-135m", alone, {"context": [64]}, constraints=["area_mm2 < 1"], fidelity="roofline")
+        winner("smollm2-135m", alone, policies, constraints=["area_mm2 < 1"], fidelity="roofline")
 
 
 def test_flips() -> None:
@@ -75,6 +76,8 @@ def test_flips() -> None:
 def test_what_is_varied_does_not_flip() -> None:
     frame = pd.DataFrame({"pe": ["p", "q"], "policy": "a"})
     assert flips(frame, {"pe": ["p", "q"]}).empty
+    frame = pd.DataFrame({"pe": ["p", "p"], "policy": ["a", "b"]})
+    assert flips(frame, {"pe": ["p"], "policy": ["a", "b"]}).empty
 
 
 def test_progress(space: Space) -> None:
