@@ -180,7 +180,7 @@ def explore(
     if folder is not None:
         if how != "exhaustive":
             folder.keep(front)
-        folder.close(_metadata(front, workload, dims, quality))
+        folder.close({**_metadata(front, workload, dims, quality), "seconds": front.seconds})
         for name in folder.damaged:
             print_line(f"{folder.path / name} was damaged: removed, its designs evaluated again", errors)
         if resume:
@@ -246,6 +246,5 @@ def _metadata(front: Front, workload: str, dims: dict[str, int], quality: Path |
         "complete": front.complete,
         "evaluated": front.evaluated,
         "feasible": front.feasible,
-        "seconds": front.seconds,
         "heuristic": None if front.heuristic is None else asdict(front.heuristic),
     }

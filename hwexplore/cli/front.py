@@ -6,17 +6,23 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from hwexplore.cli.console import output, print_table
 from hwexplore.search import LEVEL, Front, LikelyFront
 from hwexplore.search.front import short_label
 
-__all__ = ["print_front", "print_likely"]
+__all__ = ["print_designs", "print_front", "print_likely"]
 
 HEADINGS = (
     *("id", "weights/activations/KV\nPE", "array, clock\nvector lanes, supply", "SRAM\nDRAM"),
     *("latency ms", "energy mJ", "area mm2", "error", "tokens/s", "mJ/token", "TOPS/W"),
 )
+
+
+def print_designs(title: str, designs: pd.DataFrame) -> None:
+    """A table of designs, from their parameters and metrics."""
+    print_table(title, HEADINGS, [_row(row) for row in designs.to_dict("records")])
 
 
 def print_front(front: Front) -> None:
@@ -26,14 +32,13 @@ def print_front(front: Front) -> None:
         output.print(f"interrupted after {front.evaluated:,} designs, none feasible so far")
         return
     rows = front.representatives(20)
-    texts = [_row(row) for row in front.to_frame().iloc[rows].to_dict("records")]
     workload = problem.workload
     title = (
         f"{workload.setting}, "
         f"on {problem.technology.name}: "
         f"{len(rows)} of {len(front)} designs on the front of {', '.join(front.objectives)}"
     )
-    print_table(title, HEADINGS, texts)
+    print_designs(title, front.to_frame().iloc[rows])
     if problem.quality is not None:
         quality = problem.quality
         output.print(

@@ -8,15 +8,17 @@ from typing import Annotated
 import typer
 
 import hwexplore
-from hwexplore.cli import calibrate, catalogues, fpga, quality, rtl, workloads
+from hwexplore.cli import calibrate, catalogues, fpga, front_questions, quality, rtl, workloads
 from hwexplore.cli.claims import claims
 from hwexplore.cli.console import errors
 from hwexplore.cli.explain import explain
 from hwexplore.cli.explore import explore
 from hwexplore.cli.roofline import roofline
 from hwexplore.cli.serving import serving
+from hwexplore.cli.sql import sql
 from hwexplore.cli.utilisation import utilisation
 from hwexplore.cli.verify import verify
+from hwexplore.cli.winner import winner
 from hwexplore.errors import InputError
 
 __all__ = ["app", "main"]
@@ -28,6 +30,9 @@ app = typer.Typer(
 )
 app.command()(explore)
 app.command()(explain)
+app.add_typer(front_questions.app, name="front")
+app.command()(winner)
+app.command()(sql)
 app.command()(roofline)
 app.command()(serving)
 app.command()(utilisation)

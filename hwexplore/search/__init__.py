@@ -12,11 +12,13 @@ from hwexplore.search.hypervolume import hypervolume_ratio
 from hwexplore.search.likely_front import LEVEL, LikelyFront, check_draws, likely_front
 from hwexplore.search.mixed_policies import MixedSpace, mixed_space
 from hwexplore.search.pareto import MAXIMISED, FrontBuilder
+from hwexplore.search.questions import GROUPS, FrontDiff, Run, diff, flips, iso_error, knee, query, winner
 from hwexplore.search.schema import space_schema
 from hwexplore.search.space import Space
 from hwexplore.search.store import DesignFolder, read_metadata
 
 __all__ = [
+    "GROUPS",
     "LEVEL",
     "MAXIMISED",
     "OBJECTIVES",
@@ -26,20 +28,28 @@ __all__ = [
     "DesignFolder",
     "Front",
     "FrontBuilder",
+    "FrontDiff",
     "Heuristic",
     "LikelyFront",
     "MixedSpace",
     "Problem",
+    "Run",
     "Space",
     "branch_and_bound",
     "check_draws",
+    "diff",
     "evolve",
     "explore",
+    "flips",
     "hypervolume_ratio",
+    "iso_error",
     "joint_intervals",
+    "knee",
     "likely_front",
     "mixed_space",
     "optimise",
+    "query",
     "read_metadata",
     "space_schema",
+    "winner",
 ]

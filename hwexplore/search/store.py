@@ -133,7 +133,7 @@ class DesignFolder:
         pq.write_table(table, buffer, use_dictionary=list(parameters), compression="zstd")
         content = buffer.getvalue().to_pybytes()
         try:
-            write_whole(self.path / f"{ids[0]:012d}-{_checksum(content)}.parquet", content)
+            write_whole(self.path / f"{ids[0]:012d}-{checksum(content)}.parquet", content)
         except InputError as error:
             raise InputError(f"{error}; the designs before it are kept, --resume goes on from there") from None
 
@@ -164,7 +164,7 @@ class DesignFolder:
         except OSError:
             return None
         match = PART.fullmatch(name)
-        if match is None or _checksum(content) != match[2]:
+        if match is None or checksum(content) != match[2]:
             return None
         try:
             table = pq.read_table(pa.BufferReader(content))
@@ -175,7 +175,7 @@ class DesignFolder:
         return table
 
 
-def _checksum(content: bytes) -> str:
+def checksum(content: bytes) -> str:
     return sha256(content).hexdigest()[:DIGITS]
 
 

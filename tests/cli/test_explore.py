@@ -331,6 +331,8 @@ def test_a_search_that_evaluates_few_keeps_its_front(how: str, run: Run, space: 
     assert stored.ids.tolist() == facts["front"]
     assert (stored.heuristic is None) == (how == "exact")
     assert run("explain", "row:0", "--from", path)[0] == 0
+    code, _, err = run("front", "best", path)
+    assert (code, "designs of a front alone" in err) == (2, True)
     code, _, err = run(*options)
     assert (code, "holds a run already" in err) == (2, True)
 

@@ -70,8 +70,8 @@ def test_ends_when_no_candidate_is_left(small_problem: Problem, small_front: Fro
 
 def test_objectives_that_the_roofline_does_not_bound(problem: Problem) -> None:
     objectives = "power_w", "tokens_per_s"
-    done = Evaluations(problem, objectives, 100, screen=False)
-    done(problem.space.sample(100, 0))
+    done = Evaluations(problem, objectives, 70, screen=False)
+    done(problem.space.sample(70, 0))
     exact = explore(problem.space, problem.workload, objectives)
     front = optimise(problem, objectives, evaluations=70)
     assert front.heuristic is not None
