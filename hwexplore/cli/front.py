@@ -85,12 +85,14 @@ def print_likely(likely: LikelyFront) -> None:
     """How many designs may be on the true front, and how sure those of the nominal one are."""
     probability = likely.probability
     rare = int(np.count_nonzero(probability[np.isin(likely.ids, likely.front.ids)] < 0.5))
+    cut = ": take a larger --margin, others may be on it, too" if likely.is_cut else ""
     lines = (
-        f"true front in {likely.draws} joint draws: {len(likely):,} designs hold it whole with {LEVEL:.0%} confidence, "
-        f"{np.count_nonzero(probability):,} were on it in some draw, {np.count_nonzero(probability == 1):,} in each; "
-        f"{rare:,} of the {len(likely.front):,} nominal ones in fewer than half",
-        f"drawn: {likely.looked_at:,} designs within {likely.margin:.2f} times of the nominal front; "
-        f"those that came up were within {likely.reach:.2f}",
+        f"true front in {likely.draws} joint draws: {np.count_nonzero(probability):,} designs were on it in some draw, "
+        f"{np.count_nonzero(probability == 1):,} in each; {rare:,} of the {len(likely.front):,} nominal ones in fewer "
+        f"than half; the {likely.core:,} likeliest hold {LEVEL:.0%} of it on average, "
+        f"{len(likely):,} hold it whole with {LEVEL:.0%} confidence",
+        f"drawn: {likely.looked_at:,} designs within {likely.margin:.2f} times of the nominal front; those that "
+        f"were on it are within {likely.reach:.2f}{cut}",
     )
     for line in lines:
         output.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -554,7 +554,7 @@ function showHead() {
     "space": `${number(head.space)} designs`,
     "evaluated": `${number(head.evaluated)}, ${head.heuristic || (head.complete ? "complete" : "interrupted: the front is that of these")}`,
     "feasible": number(head.feasible), "on the front": number(head.front),
-    ...(head.likely ? { [`hold the true front at ${percent(head.likely.level)}`]: `${number(head.likely.designs)}, of ${head.likely.draws} joint draws; hollow: off the nominal front` } : {}),
+    ...(head.likely ? { [`true front in ${head.likely.draws} joint draws`]: `${number(head.likely.core)} hold ${percent(head.likely.level)} of it on average, ${number(head.likely.whole)} hold it whole with ${percent(head.likely.level)} confidence; hollow: off the nominal front` } : {}),
     "objectives": head.objectives.map((name) => `${COLUMN.get(name).maximised ? "most" : "least"} ${heading(name)}`).join(", "),
     "constraints": head.constraints.join(", ") || "none", "hwexplore": head.version,
   };

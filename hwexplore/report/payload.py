@@ -126,7 +126,9 @@ def _head(front: Front, likely: LikelyFront | None) -> dict[str, Any]:
         "explain": _explain(front),
         "space_toml": problem.space.to_toml(),
         "front": len(front),
-        "likely": None if likely is None else {"designs": len(likely), "draws": likely.draws, "level": LEVEL},
+        "likely": None
+        if likely is None
+        else {"core": likely.core, "whole": len(likely), "draws": likely.draws, "level": LEVEL},
     }
 
 

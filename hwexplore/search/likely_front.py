@@ -28,6 +28,8 @@ Mask = NDArray[np.bool_]
 
 LEVEL = 0.95
 """Confidence with which the set holds the whole true front."""
+EDGE = 0.9
+"""Share of the margin, as a logarithm, beyond which a design that came up is near its end."""
 EXACT = ("error",)
 """Metrics that do not depend on the technology's coefficients."""
 
@@ -53,6 +55,20 @@ class LikelyFront:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def core(self) -> int:
+        """How many designs, the likeliest, hold the share `LEVEL` of a true front's designs, on average over draws.
+
+        A further draw has as many new designs as a draw has that no other has (Good and Turing's estimate).
+        """
+        unseen = np.count_nonzero(np.isclose(self.probability * self.draws, 1)) / self.draws
+        return int(np.searchsorted(np.cumsum(self.probability), LEVEL * (self.probability.sum() + unseen))) + 1
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether designs beyond the margin may be on the true front, too: some came up near its end."""
+        return self.reach > self.margin**EDGE
 
     def to_frame(self) -> pd.DataFrame:
         """A row per design: id, probability, whether it is on the nominal front, parameters, metrics."""

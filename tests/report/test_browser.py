@@ -237,7 +237,9 @@ def test_front_under_uncertainty(front: Front, browser: Browser, tmp_path: Path)
     )
     assert browser.run(f"{drawn}.filter((symbol) => symbol === 'circle-open').length") == len(likely) - len(front)
     assert browser.run("document.getElementById('colour').value") == "probability"
-    assert f"{len(likely)}, of 20 joint draws" in browser.run("document.getElementById('facts').textContent")
+    assert f"{len(likely)} hold it whole with 95 % confidence" in browser.run(
+        "document.getElementById('facts').textContent"
+    )
     choose(browser, "filter", "nominal=yes")
     assert browser.run(ROWS) == len(front)
     choose(browser, "filter", "probability>0.5")

@@ -68,6 +68,18 @@ def test_fresh_draws_have_their_whole_front_in_the_set():
     assert len(held) < likely().looked_at < front().problem.space.size
 
 
+def test_the_core_holds_most_of_fresh_fronts():
+    core = set(likely().ids[: likely().core].tolist())
+    share = np.mean([len(members & core) / len(members) for members in true_fronts()[DRAWS:]])
+    assert 0.9 < share < 0.99
+    assert len(core) < np.count_nonzero(likely().probability)
+
+
+def test_members_near_the_end_of_the_margin_are_told():
+    assert not likely().is_cut
+    assert likely_front(front(), DRAWS, margin=1.02).is_cut
+
+
 def test_the_set_is_no_wider_than_the_level_takes():
     """Some draw needs all but a few of the tolerance: the fronts that were drawn do not hold 95 % of the others."""
     seen = set(likely().ids[likely().probability > 0].tolist())
