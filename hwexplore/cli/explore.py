@@ -29,7 +29,7 @@ from hwexplore.cli.options import (
 )
 from hwexplore.errors import InputError
 from hwexplore.quality.profile import Profile
-from hwexplore.search import OBJECTIVES, DesignFolder, Front, likely_front, mixed_space, space_schema
+from hwexplore.search import OBJECTIVES, Backend, DesignFolder, Front, backend, likely_front, mixed_space, space_schema
 from hwexplore.search import explore as search
 
 __all__ = ["explore"]
@@ -74,7 +74,18 @@ def explore(
     ] = 0,
     margin: Annotated[float, typer.Option(help="With --draws, the factor behind the front that is looked at.")] = 1.2,
     resume: Annotated[bool, typer.Option("--resume", help="Take the designs that --out FOLDER.parquet has.")] = False,
-    jobs: Annotated[int, typer.Option(help="Chunks evaluated at a time; -1 for all cores.")] = -1,
+    jobs: Annotated[
+        int, typer.Option(help="Chunks evaluated at a time; -1 for all cores. A Dask cluster uses all of its own.")
+    ] = -1,
+    workers: Annotated[
+        Backend,
+        typer.Option(
+            "--backend", help="What evaluates the chunks: threads or processes here, or a Dask or Ray cluster."
+        ),
+    ] = "threads",
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of the cluster's scheduler, as in tcp://host:8786, or its JSON file.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the whole front as JSON.")] = False,
     schema: Annotated[
         bool,
@@ -101,7 +112,7 @@ def explore(
     if resume and not tables:
         raise InputError("--resume goes on with the designs in a folder; name it by --out FOLDER.parquet")
     folder = DesignFolder(tables[0], resume) if tables else None
-    with progress_bar() as bar:
+    with backend(workers, scheduler), progress_bar() as bar:
         task = bar.add_task("designs", total=designs.permitted)
         front = search(
             designs,

@@ -1,5 +1,6 @@
 """Search of design spaces: spaces, constraints, exhaustive search, Pareto fronts."""
 
+from hwexplore.search.backends import Backend, backend
 from hwexplore.search.constraints import Bound, Constraint
 from hwexplore.search.exhaustive import OBJECTIVES, explore
 from hwexplore.search.front import Front, Problem, joint_intervals
@@ -14,6 +15,7 @@ __all__ = [
     "LEVEL",
     "MAXIMISED",
     "OBJECTIVES",
+    "Backend",
     "Bound",
     "Constraint",
     "DesignFolder",
@@ -23,6 +25,7 @@ __all__ = [
     "MixedSpace",
     "Problem",
     "Space",
+    "backend",
     "explore",
     "joint_intervals",
     "likely_front",
