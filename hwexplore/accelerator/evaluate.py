@@ -48,7 +48,7 @@ def totals(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
     """Latency in s, energy in J, area in mm2 and reason code [design] of a whole pass."""
     count = model.operators.count
-    latency = breakdown.operator_s @ count
-    picojoules = sum(term @ count for term in breakdown.picojoules.values())
+    latency = np.einsum("...o,o->...", breakdown.operator_s, count)
+    picojoules = sum(np.einsum("...o,o->...", term, count) for term in breakdown.picojoules.values())
     energy = picojoules * 1e-12 + latency * sum(breakdown.static_w.values())
     return latency, energy, np.asarray(sum(breakdown.area_mm2.values())), breakdown.reason

@@ -124,18 +124,20 @@ class Model:
         return self.choices.dataflows
 
     @cached_property
-    def _lane(self) -> Array:
+    def lane(self) -> Array:
+        """Area in um2, energy in pJ per operation and leakage in uW of a lane of the vector unit [3, voltage]."""
         units = [self.technology.at(voltage).vector_unit for voltage in self.choices.values["voltage"]]
         return np.array([(unit.area_um2, unit.energy_pj, unit.leakage_uw) for unit in units]).T
 
     @cached_property
-    def _edge(self) -> Array:
-        """Area, clock energy and leakage of the register for a bit at the array's edge, by voltage."""
+    def edge(self) -> Array:
+        """Area in um2, clock energy in pJ and leakage in uW of a register at the array's edge, per bit [3, voltage]."""
         registers = [self.technology.at(voltage).primitives["flip_flop"] for voltage in self.choices.values["voltage"]]
         return np.array([(ff.area_um2, ff.clock_pj, ff.leakage_uw) for ff in registers]).T
 
     @cached_property
-    def _dram(self) -> Array:
+    def dram(self) -> Array:
+        """Bandwidth in bytes/s, capacity in bytes, pJ per byte, PHY in mm2 and static W of a channel [5, dram]."""
         records = [self.technology.dram(name) for name in self.choices.values["dram"]]
         return np.array(
             [
@@ -148,24 +150,35 @@ class Model:
     def _numbers(self) -> dict[str, Array]:
         return {name: self.choices.numbers(name) for name in ("rows", "cols", "vector_lanes", "sram_kib", "channels")}
 
+    def widths(
+        self, pe: NDArray[np.intp], dataflow: NDArray[np.intp], rows: Array, cols: Array, lanes: Array
+    ) -> tuple[Array, Array]:
+        """Bits of the ports of a buffer that feeds so many PEs and lanes, and of the registers at the array's edge."""
+        pes = self.pes
+        (a_bits, b_bits), (a_ports, b_ports) = pes.operand_bits[:, pe], pes.port_bits[:, pe]
+        partial_sums = np.where(dataflow == 0, 0, 2 * cols * pes.sums_per_cycle[pe] * pes.accumulator_bits[pe])
+        port_bits = np.maximum(rows * a_bits + cols * b_bits + partial_sums, lanes * LANE_PORT_BITS)
+        return port_bits, rows * a_ports + cols * b_ports + partial_sums
+
+    def banks(self, port_bits: Array, sram_bytes: Array) -> Array:
+        """Banks of a buffer of that width and size."""
+        largest = self.technology.sram_law.size_bytes[1]
+        return np.asarray(np.maximum(np.ceil(port_bits / SRAM_WORD_BITS), np.ceil(sram_bytes / largest)))
+
     def hardware(self, index: Index) -> Hardware:
         """The hardware, and whether it can work and hold the workload at all."""
         rows, cols, lanes, sram_kib, channels = (values[index[name]] for name, values in self._numbers.items())
-        bandwidth, capacity, dram_pj, phy_mm2, dram_w = self._dram[:, index["dram"]]
-        lane_um2, lane_pj, lane_uw = self._lane[:, index["voltage"]]
-        edge_um2, edge_pj, edge_uw = self._edge[:, index["voltage"]]
+        bandwidth, capacity, dram_pj, phy_mm2, dram_w = self.dram[:, index["dram"]]
+        lane_um2, lane_pj, lane_uw = self.lane[:, index["voltage"]]
+        edge_um2, edge_pj, edge_uw = self.edge[:, index["voltage"]]
         pes, law = self.pes, self.technology.sram_law
         dataflow = self.dataflow[index["dataflow"]]
         timing = index["pe"], index["clock_mhz"], index["voltage"]
         in_array = index["pe"], dataflow, index["clock_mhz"], index["voltage"]
         accumulator = pes.accumulator_bits[index["pe"]]
-        a_bits, b_bits = pes.operand_bits[:, index["pe"]]
-        a_ports, b_ports = pes.port_bits[:, index["pe"]]
-        partial_sums = np.where(dataflow == 0, 0, 2 * cols * pes.sums_per_cycle[index["pe"]] * accumulator)
+        port_bits, edge_bits = self.widths(index["pe"], dataflow, rows, cols, lanes)
         sram_bytes = sram_kib * 1024
-        port_bits = np.maximum(rows * a_bits + cols * b_bits + partial_sums, lanes * LANE_PORT_BITS)
-        edge_bits = rows * a_ports + cols * b_ports + partial_sums
-        banks = np.maximum(np.ceil(port_bits / SRAM_WORD_BITS), np.ceil(sram_bytes / law.size_bytes[1]))
+        banks = self.banks(port_bits, sram_bytes)
         bank_bytes = sram_bytes / banks
         inside = np.maximum(bank_bytes, law.size_bytes[0])
         macro = {name: law(name, inside, SRAM_WORD_BITS) for name in law.coefficients}

@@ -56,7 +56,7 @@ class Roofline:
         return vector.ravel(), self._bytes[:, 0].sum(axis=-1)
 
     @cached_property
-    def _array_pj(self) -> Array:
+    def array_pj(self) -> Array:
         """Energy of all products on the array, but its clock, by [policy, pe, dataflow, clock, voltage]."""
         pes, placement = self.model.pes, self.model.placement
         per_cycle = pes.core_pj + pes.register_pj + pes.wire_pj
@@ -80,7 +80,7 @@ class Roofline:
         vector_ops, moved = self._totals
         bytes_moved = moved[index["policy"]]
         picojoules = (
-            self._array_pj[
+            self.array_pj[
                 index["policy"],
                 index["pe"],
                 self.model.dataflow[index["dataflow"]],

@@ -28,22 +28,26 @@ STREAMS = 64
 CLASSES = ("full_adder", "half_adder", "xor", "mux", "flip_flop", "other")
 
 
-def measure(chosen: Chosen, node: Node) -> dict[str, float]:
-    """Energies and areas of the netlist of ``chosen``, from the cache where it was simulated before."""
+def measure(chosen: Chosen, node: Node, operands: str = "gaussian") -> dict[str, float]:
+    """Energies and areas of the netlist of ``chosen``, from the cache where it was simulated before.
+
+    ``operands`` is the distribution of the numbers it multiplies, see `stimulus`.
+    """
     data = Path(chosen.file).read_bytes()
-    digest = sha256(data + f"{chosen.pe} {node.key} {STREAMS}".encode()).hexdigest()[:20]
+    digest = sha256(data + f"{chosen.pe} {node.key} {operands} {STREAMS}".encode()).hexdigest()[:20]
     cached = node.folder / node.name / "power" / f"{digest}.json"
     if not cached.exists():
-        measured = _measured(chosen, node)
+        measured = _measured(chosen, node, operands)
         cached.parent.mkdir(parents=True, exist_ok=True)
         write_whole(cached, json.dumps(measured))
     result: dict[str, float] = json.loads(cached.read_text("utf-8"))
     return result
 
 
-def _measured(chosen: Chosen, node: Node) -> dict[str, float]:
+def _measured(chosen: Chosen, node: Node, operands: str) -> dict[str, float]:
     netlist = read_netlist(Path(chosen.file), node.cells)
-    power = simulate_power(PE.parse(chosen.pe), netlist, node.cells, analyse(netlist, node.cells), streams=STREAMS)
+    timing = analyse(netlist, node.cells)
+    power = simulate_power(PE.parse(chosen.pe), netlist, node.cells, timing, operands, STREAMS)
     areas: defaultdict[str, float] = defaultdict(float)
     for instance in netlist.instances:
         areas[cell_class(instance.cell)] += instance.cell.area_um2

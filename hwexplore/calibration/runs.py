@@ -32,13 +32,16 @@ from hwexplore.pe import PE
 from hwexplore.rtl.verilog import pe_verilog
 from hwexplore.writing import write_whole
 
-__all__ = ["AVOIDED", "TARGETS", "Chosen", "Node", "recipes_elsewhere", "synthesise"]
+__all__ = ["AVOIDED", "CLOCK", "TARGETS", "Chosen", "Node", "recipes_elsewhere", "synthesise"]
 
 AVOIDED = {"asap7": ("*xp*", "*x1p*")}
 """Cells that are not used, by node: ASAP7's third- and half-strength ones, as in OpenROAD's flow."""
 
 TARGETS = {"relaxed": None, "2x": 2.0, "1.2x": 1.2}
 """Period targets in units of the shortest period found; ``relaxed`` is any."""
+
+CLOCK = "clock"
+"""The target that is a period of its own."""
 
 TIGHTER = 0.93
 """What ABC works towards, in units of a target: its own delays are without slopes of ports and by one wire a pin."""
@@ -89,12 +92,17 @@ class _Library:
 @lru_cache
 def _library(node: Node) -> _Library:
     """The files of a node's library, written where they are not yet."""
-    cells = compile_cells(read_liberty(*node.liberty), node.avoid)
+    cells = _cells(node.liberty, node.avoid)
     lean, adders = lean_liberty(cells), full_adder(cells)
     key = _digest(lean, json.dumps([RECIPES, SCRIPTS, RESTRUCTURED, TARGETS, TIGHTER, version("pyosys")]))
     folder = node.folder / node.name / key
     written = None if adders is None else _written(folder / "adders.v", adders)
     return _Library(cells, key, _written(folder / "cells.lib", lean), written)
+
+
+@lru_cache
+def _cells(liberty: tuple[Path, ...], avoid: tuple[str, ...]) -> Cells:
+    return compile_cells(read_liberty(*liberty), avoid)
 
 
 def _written(path: Path, text: str) -> Path:
@@ -122,16 +130,24 @@ class Chosen:
     file: str
 
 
-def synthesise(pe: PE, node: Node, recipes: Sequence[str] | None = None) -> list[Chosen]:
+def synthesise(
+    pe: PE,
+    node: Node,
+    recipes: Sequence[str] | None = None,
+    period_ps: float | None = None,
+    quick: bool = False,
+) -> list[Chosen]:
     """The smallest netlist of ``pe`` that meets each target; from the cache where it was made before.
 
-    ``recipes`` are those to map for area, by default the smallest in a quick mapping of all.
+    ``recipes`` are those to map for area, by default the smallest in a quick mapping of all. With ``period_ps`` that is
+    the only target, `CLOCK`, and where no netlist meets it, the fastest one is taken. ``quick``: see `elaborate`.
     """
-    folder = node.folder / node.name / node.key / _digest(pe_verilog(pe), json.dumps(recipes))
+    wanted = json.dumps(recipes if period_ps is None else [recipes, period_ps, quick])
+    folder = node.folder / node.name / node.key / _digest(_verilog(pe), wanted)
     if not (folder / "chosen.json").exists():
         with TemporaryDirectory(dir=node.folder) as scratch:
             made = Path(scratch)
-            _synthesise(pe, node, recipes, made)
+            _synthesise(pe, node, recipes, period_ps, quick, made)
             folder.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(made / "kept", folder)
@@ -146,8 +162,15 @@ class _Candidate:
     timing: Timing
 
 
-def _synthesise(pe: PE, node: Node, recipes: Sequence[str] | None, folder: Path) -> None:
-    source = _elaborated(pe, node.folder)
+def _synthesise(
+    pe: PE,
+    node: Node,
+    recipes: Sequence[str] | None,
+    period_ps: float | None,
+    quick: bool,
+    folder: Path,
+) -> None:
+    source = _elaborated(pe, node.folder, quick)
 
     def mapped(mappings: Iterable[Mapping]) -> list[_Candidate]:
         mappings = list(dict.fromkeys(mappings))
@@ -163,20 +186,22 @@ def _synthesise(pe: PE, node: Node, recipes: Sequence[str] | None, folder: Path)
     smallest = recipes or _smallest_recipes(source, node, folder)
     candidates = mapped(Mapping(recipe, "small") for recipe in smallest)
     plain = next((recipe for recipe in smallest if not RECIPES[recipe][1]), "noalumacc")
+    restructured = () if quick else RESTRUCTURED
     candidates += mapped(
-        [*(Mapping(recipe, "fast", 1, True) for recipe in RESTRUCTURED), Mapping(plain, "fast", 1)],
+        [*(Mapping(recipe, "fast", 1, True) for recipe in restructured), Mapping(plain, "fast", 1)],
     )
-    fastest = min((c for c in candidates if c.mapping.restructured), key=lambda c: c.timing.period_ps)
+    by_period = sorted(candidates, key=lambda c: c.timing.period_ps)
+    fastest = next((c.mapping.recipe for c in by_period if c.mapping.restructured), None)
     shortest = min(candidate.timing.period_ps for candidate in candidates)
-    targets = {name: None if factor is None else factor * shortest for name, factor in TARGETS.items()}
+    targets = {CLOCK: period_ps} if period_ps is not None else _targets(shortest)
     small = min(candidates, key=lambda candidate: candidate.netlist.area_um2)
     overhead = _register_ps(node.cells)
     candidates += mapped(
-        Mapping(recipe, script, round(TIGHTER * target - overhead), restructured)
+        Mapping(recipe, script, round(TIGHTER * target - overhead), deep)
         for target in targets.values()
         if target is not None and small.timing.period_ps > target
-        for recipe, script, restructured in (
-            (fastest.mapping.recipe, "fast", True),
+        for recipe, script, deep in (
+            *([(fastest, "fast", True)] if fastest else []),
             (plain, "fast", False),
             (plain, "sized", False),
         )
@@ -186,7 +211,8 @@ def _synthesise(pe: PE, node: Node, recipes: Sequence[str] | None, folder: Path)
     chosen = []
     for name, target in targets.items():
         meeting = [c for c in candidates if target is None or c.timing.period_ps <= target]
-        best = min(meeting, key=lambda candidate: candidate.netlist.area_um2)
+        reached = [c for c in candidates if c.timing.period_ps == shortest]
+        best = min(meeting or reached, key=lambda candidate: candidate.netlist.area_um2)
         kept = folder / "kept" / f"{best.mapping.file}.gz"
         kept.write_bytes(gzip.compress((folder / best.mapping.file).read_bytes(), mtime=0))
         chosen.append(
@@ -206,6 +232,10 @@ def _synthesise(pe: PE, node: Node, recipes: Sequence[str] | None, folder: Path)
     (folder / "kept" / "chosen.json").write_text(json.dumps([asdict(one) for one in chosen], indent=1), "utf-8")
 
 
+def _targets(shortest_ps: float) -> dict[str, float | None]:
+    return {name: None if factor is None else factor * shortest_ps for name, factor in TARGETS.items()}
+
+
 def recipes_elsewhere(chosen: Sequence[Chosen], node: Node) -> list[str]:
     """The recipes to map for area on another ``node``, from those that won on the first: without full adders too."""
     relaxed = next(one.mapping for one in chosen if one.target == "relaxed").partition(",")[0]
@@ -220,15 +250,16 @@ def _smallest_recipes(source: Path, node: Node, folder: Path) -> list[str]:
     return sorted(areas, key=areas.__getitem__)[:SKETCHED]
 
 
-def _elaborated(pe: PE, cache_folder: Path) -> Path:
+def _elaborated(pe: PE, cache_folder: Path, quick: bool) -> Path:
     """The folder with the gates of ``pe``, made now or before."""
-    folder = cache_folder / "gates" / _digest(pe_verilog(pe), json.dumps([RECIPES, RESTRUCTURED, version("pyosys")]))
+    made_by = json.dumps([RECIPES, () if quick else RESTRUCTURED, version("pyosys")])
+    folder = cache_folder / "gates" / _digest(_verilog(pe), made_by)
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=cache_folder) as scratch:
             made = Path(scratch) / "gates"
             made.mkdir()
-            elaborate(pe, made)
+            elaborate(pe, made, quick)
             try:
                 made.replace(folder)
             except OSError:
@@ -243,6 +274,11 @@ def _register_ps(cells: Cells) -> float:
     assert cell.flip_flop is not None
     slew, load = cells.clock_slew_ps, cells.port_load_ff
     return max(arc.delay[edge](slew, load) for arc in cell.arcs for edge in (0, 1)) + cell.flip_flop.setup_ps(slew, 0.0)
+
+
+@lru_cache
+def _verilog(pe: PE) -> str:
+    return pe_verilog(pe)
 
 
 def _digest(*texts: str) -> str:

@@ -72,16 +72,23 @@ class Mapping:
         return re.sub(r"\W+", "_", str(self)) + ".json"
 
 
-def elaborate(pe: PE, folder: Path) -> None:
-    """Write gate-level RTLIL of ``pe`` for each recipe into ``folder``: the part of synthesis that knows no node."""
+def elaborate(pe: PE, folder: Path, quick: bool = False) -> None:
+    """Write gate-level RTLIL of ``pe`` for each recipe into ``folder``: the part of synthesis that knows no node.
+
+    ``quick``: without ABC, which sweeps the gates by SAT and restructures them, and can take hours.
+    """
     (folder / "pe.v").write_text(pe_verilog(pe), "utf-8")
-    commands = ["read_verilog pe.v", "design -save rtl"]
+    commands, noabc = ["read_verilog pe.v", "design -save rtl"], " -noabc" if quick else ""
     for recipe, (flags, adders) in RECIPES.items():
         if adders:
             continue
-        commands += ["design -load rtl", f"synth -top {module_name(pe)} -flatten {flags}", f"write_rtlil {_il(recipe)}"]
+        commands += [
+            "design -load rtl",
+            f"synth -top {module_name(pe)} -flatten {flags}{noabc}",
+            f"write_rtlil {_il(recipe)}",
+        ]
         commands += ["design -save gates", "extract_fa -fa", "opt_clean", f"write_rtlil {_il(_with_adders(recipe))}"]
-        if recipe in RESTRUCTURED:
+        if recipe in RESTRUCTURED and not quick:
             script = "strash;&get,-n;&synch2;&put;map"
             commands += ["design -load gates", f"abc -g AND -script +{script}", "opt_clean"]
             commands.append(f"write_rtlil {_il(recipe, restructured=True)}")

@@ -165,4 +165,4 @@ def _node(name: str, nodes: Sequence[str], liberty: Sequence[str], cache: Path) 
         files.setdefault(node, []).append(Path(path))
     if name not in files and name != "nangate45":
         raise InputError(f"the cells of {name} are needed: --liberty {name}=FILE (.lib or .lib.gz)")
-    return Node(name, tuple(files.get(name) or [nangate45()]), cache, AVOIDED.get(name, ()))
+    return Node(name, tuple(files.get(name) or [nangate45()]), cache.resolve(), AVOIDED.get(name, ()))

@@ -10,7 +10,6 @@ import numpy as np
 import typer
 
 from hwexplore import technology as technologies
-from hwexplore import workloads
 from hwexplore.accelerator import METRICS
 from hwexplore.cli.console import output, print_json, print_table
 from hwexplore.cli.options import (
@@ -27,10 +26,10 @@ from hwexplore.cli.options import (
     load_space,
     parse_dims,
 )
+from hwexplore.cli.stored_front import load_front
 from hwexplore.errors import InputError
-from hwexplore.quality.profile import Profile
 from hwexplore.report import describe
-from hwexplore.search import Problem, Space, read_metadata
+from hwexplore.search import Problem
 
 __all__ = ["explain"]
 
@@ -63,14 +62,8 @@ def explain(
         network = load_network(workload, phase, batch, context, parse_dims(dim), fuse, expert_skew)
         problem = Problem(load_space(space), network, technologies.load(technology), operands=operands)
     else:
-        run = read_metadata(from_file)
-        setting = {name: run[name] for name in ("phase", "batch", "context")}
-        extras = {name: run[name] for name in ("dims", "fuse", "expert_skew") if name in run}
-        profile = Profile.read(run["quality"]) if run.get("quality") else None
-        network = workloads.load(run["workload"], **setting, **extras, per_layer=profile is not None)
-        node, operands = technologies.load(run["technology"]), run.get("operands", "gaussian")
-        problem = Problem(Space.parse(run["space"]), network, node, operands=operands, quality=profile)
-        front = run["front"]
+        stored = load_front(from_file)
+        problem, front = stored.problem, stored.ids.tolist()
     number = _number(design, front)
     if number >= problem.space.size:
         raise InputError(f"design {number} is not in the space, which ends at {problem.space.size - 1}")

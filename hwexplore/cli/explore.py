@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -29,8 +30,19 @@ from hwexplore.cli.options import (
 )
 from hwexplore.errors import InputError
 from hwexplore.quality.profile import Profile
-from hwexplore.search import OBJECTIVES, Backend, DesignFolder, Front, backend, likely_front, mixed_space, space_schema
-from hwexplore.search import explore as search
+from hwexplore.search import (
+    OBJECTIVES,
+    Backend,
+    DesignFolder,
+    Front,
+    backend,
+    branch_and_bound,
+    check_draws,
+    likely_front,
+    mixed_space,
+    space_schema,
+)
+from hwexplore.search import explore as evaluate_all
 
 __all__ = ["explore"]
 
@@ -68,6 +80,13 @@ def explore(
             help="FILE.html for a report, FOLDER.parquet for every evaluated design, chunk by chunk; repeat for both."
         ),
     ] = [],  # noqa: B006
+    how: Annotated[
+        Literal["exhaustive", "exact"],
+        typer.Option("--search", help="Evaluate every design, or find the same front by branch and bound."),
+    ] = "exhaustive",
+    certificate: Annotated[
+        Path | None, typer.Option(help="FILE.parquet for the boxes that prove the front of an exact search.")
+    ] = None,
     draws: Annotated[
         int,
         typer.Option(help="Joint draws of the coefficients: which designs may be on the true front; 0 for none."),
@@ -94,7 +113,7 @@ def explore(
         ),
     ] = False,
 ) -> None:
-    """Search a design space exhaustively and print its Pareto front.
+    """Search a design space and print its exact Pareto front.
 
     Example: hwexplore explore llama-2-7b --phase decode --constraint "area_mm2 < 50" --out report.html
     """
@@ -111,21 +130,35 @@ def explore(
     pages, tables = _sorted_outputs(out)
     if resume and not tables:
         raise InputError("--resume goes on with the designs in a folder; name it by --out FOLDER.parquet")
+    if how == "exact" and tables:
+        raise InputError(f"output {tables[0]} takes every evaluated design; an exact search evaluates few: leave it")
+    if how == "exact" and fidelity != "tile":
+        raise InputError(f"an exact search is one of tiles; leave out --fidelity {fidelity}, or --search exact")
+    if how == "exact" and workers != "threads":
+        raise InputError(f"an exact search runs in threads; leave out --backend {workers}, or --search exact")
+    if how != "exact" and certificate is not None:
+        raise InputError("an exhaustive search needs no certificate; leave it out, or take --search exact")
+    if how == "exact" and draws:
+        raise InputError("--draws looks at every design near the front; leave it out, or --search exact")
+    if draws:
+        check_draws(draws, margin)
     folder = DesignFolder(tables[0], resume) if tables else None
+    search = branch_and_bound if how == "exact" else partial(evaluate_all, fidelity=fidelity, designs=folder)
     with backend(workers, scheduler), progress_bar() as bar:
-        task = bar.add_task("designs", total=designs.permitted)
+        task = bar.add_task("designs", total=designs.size if how == "exact" else designs.permitted)
         front = search(
             designs,
             network,
             objective,
             technology=technology,
-            fidelity=fidelity,
-            designs=folder,
             progress=lambda done: bar.update(task, completed=done),
             jobs=jobs,
             operands=operands,
             quality=profile,
         )
+    if certificate is not None and front.certificate is not None:
+        front.certificate.write(certificate)
+        print_line(f"wrote {certificate}", errors if json else output)
     if folder is not None:
         folder.close(_metadata(front, workload, dims, quality))
         for name in folder.damaged:
@@ -191,4 +224,7 @@ def _metadata(front: Front, workload: str, dims: dict[str, int], quality: Path |
         "constraints": [str(constraint) for constraint in front.constraints],
         "front": front.ids.tolist(),
         "complete": front.complete,
+        "evaluated": front.evaluated,
+        "feasible": front.feasible,
+        "seconds": front.seconds,
     }

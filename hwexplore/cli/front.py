@@ -61,6 +61,14 @@ def print_front(front: Front) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if front.certificate is not None:
+        designs = front.certificate.designs(problem)
+        output.print(
+            f"of {problem.space.size:,} designs, {len(front.certificate):,} boxes settle all: "
+            + ", ".join(f"{number:,} {case}" for case, number in designs.items()),
+            highlight=False,
+            soft_wrap=True,
+        )
     for name, why in front.inert().items():
         output.print(f"inert parameter {name}: {why}", markup=False, highlight=False, soft_wrap=True)
 

@@ -16,6 +16,7 @@ from hwexplore.cli.explore import explore
 from hwexplore.cli.roofline import roofline
 from hwexplore.cli.serving import serving
 from hwexplore.cli.utilisation import utilisation
+from hwexplore.cli.verify import verify
 from hwexplore.errors import InputError
 
 __all__ = ["app", "main"]
@@ -30,6 +31,7 @@ app.command()(explain)
 app.command()(roofline)
 app.command()(serving)
 app.command()(utilisation)
+app.command()(verify)
 app.command()(claims)
 app.add_typer(calibrate.app, name="calibrate")
 app.add_typer(quality.app, name="quality")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import joblib
+from joblib._dask import DaskDistributedBackend
 
 from hwexplore.errors import InputError, unknown
 
@@ -45,7 +46,7 @@ def backend(name: Backend = "threads", scheduler: str | None = None) -> Iterator
 @contextmanager
 def _dask(scheduler: str | None) -> Iterator[None]:
     try:
-        from distributed import Client, KilledWorker
+        from distributed import CancelledError, Client, KilledWorker
     except ModuleNotFoundError:
         raise InputError("backend dask is not installed; pip install 'hwexplore[cluster]'") from None
     if scheduler is None:
@@ -61,10 +62,26 @@ def _dask(scheduler: str | None) -> Iterator[None]:
         except TimeoutError:
             raise InputError(f"the scheduler at {scheduler} has no worker after {PATIENCE_S} s") from None
         try:
-            with joblib.parallel_config("dask", client=client):
+            with joblib.parallel_config(_Dask(client=client)):
                 yield
         except KilledWorker as error:
             raise InputError(f"workers died at the same chunk, as for want of memory: {error}") from None
+        except CancelledError as error:
+            raise InputError(f"the scheduler at {scheduler} was lost: {error}") from None
+
+
+class _Dask(DaskDistributedBackend):  # type: ignore[misc]
+    """That of joblib waits for ever for what Dask has given up, or takes the error for a result; here it is raised."""
+
+    def submit(self, func: Any, callback: Callable[[Any], None]) -> Any:
+        future = super().submit(func, callback)
+        future.add_done_callback(lambda done: callback(done.exception()) if done.exception() else None)
+        return future
+
+    def retrieve_result_callback(self, out: Any) -> Any:
+        if isinstance(out, BaseException):
+            raise out
+        return super().retrieve_result_callback(out)
 
 
 @contextmanager

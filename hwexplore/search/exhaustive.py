@@ -21,7 +21,7 @@ from hwexplore.search.store import Chunk, DesignFolder
 from hwexplore.technology import Technology
 from hwexplore.workloads import Workload
 
-__all__ = ["CHUNK", "OBJECTIVES", "explore", "feasible_designs"]
+__all__ = ["CHUNK", "OBJECTIVES", "explore", "feasible_designs", "non_dominated"]
 
 CHUNK = 32768
 """Designs evaluated at a time; bounds the memory of a search whatever the size of its space."""
@@ -61,7 +61,7 @@ def explore(
     problem = Problem(space, workload, node, fidelity, operands, quality)
     start = time.perf_counter()
     evaluated = feasible = 0
-    keep = partial(_non_dominated, objectives=list(objectives))
+    keep = partial(non_dominated, objectives=list(objectives))
     try:
         with closing(_results(problem, designs, keep, jobs)) as results:
             for result in results:
@@ -95,7 +95,8 @@ def _results(
     return evaluate_blocks(ChunkEvaluator(problem, folder, keep), problem.space.permitted_blocks(most), jobs)
 
 
-def _non_dominated(chunk: Chunk, objectives: list[str]) -> Chunk:
+def non_dominated(chunk: Chunk, objectives: list[str]) -> Chunk:
+    """The designs of ``chunk`` that no other of its designs dominates, with their objectives."""
     builder = FrontBuilder(objectives)
     builder.add({"id": chunk.ids, **{name: chunk.columns[name] for name in objectives}})
     return chunk._replace(ids=builder.columns.pop("id"), columns=builder.columns)

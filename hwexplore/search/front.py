@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from hwexplore.search.pareto import to_minimise
 from hwexplore.search.space import Space
 from hwexplore.technology import Interval, Technology
 from hwexplore.workloads import Workload
+
+if TYPE_CHECKING:
+    from hwexplore.search.certificate import Certificate
 
 __all__ = ["DesignEvaluator", "Front", "Problem", "short_label"]
 
@@ -96,7 +99,8 @@ class DesignEvaluator:
 class Front:
     """The non-dominated designs of ``problem``; ``ids`` number them in its space, best first objective first.
 
-    ``evaluated`` of the space's designs were evaluated, ``feasible`` of them feasible and within the constraints.
+    ``evaluated`` of the space's designs were evaluated, ``feasible`` of them feasible and within the constraints; a
+    ``certificate`` proves that none of the others belongs here.
     """
 
     problem: Problem
@@ -106,11 +110,12 @@ class Front:
     evaluated: int
     feasible: int
     seconds: float = field(compare=False)
+    certificate: Certificate | None = field(default=None, compare=False)
 
     @property
     def complete(self) -> bool:
-        """Whether all designs that the constraints over parameters leave were evaluated."""
-        return self.evaluated == self.problem.space.permitted
+        """Whether all designs that the constraints over parameters leave were evaluated or are proved to be off it."""
+        return self.certificate is not None or self.evaluated == self.problem.space.permitted
 
     def __len__(self) -> int:
         return len(self.ids)

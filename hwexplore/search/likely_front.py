@@ -21,9 +21,9 @@ from hwexplore.search.exhaustive import feasible_designs
 from hwexplore.search.front import Front
 from hwexplore.search.pareto import to_minimise
 from hwexplore.search.store import Chunk
-from hwexplore.technology import Technology
+from hwexplore.technology import DRAWS, Technology
 
-__all__ = ["LEVEL", "LikelyFront", "likely_front"]
+__all__ = ["LEVEL", "LikelyFront", "check_draws", "likely_front"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -81,14 +81,8 @@ def likely_front(
     ``progress`` is called with the number of draws done. InputError for an incomplete front, one whose objectives do
     not depend on coefficients, fewer draws than the level takes, and more than the technology has.
     """
+    check_draws(draws, margin)
     exact = np.isin(front.objectives, EXACT)
-    technologies = front.problem.technology.draws
-    rank = math.ceil(LEVEL * (draws + 1))
-    if not rank <= draws <= len(technologies):
-        fewest = math.ceil(LEVEL / (1 - LEVEL) - 1e-9)
-        raise InputError(f"draws is {draws}; a confidence of {LEVEL:.0%} takes {fewest} to {len(technologies)}")
-    if not 1 < margin < math.inf:
-        raise InputError(f"margin is {margin}; expected a factor above 1")
     if exact.all():
         raise InputError(f"the front of {', '.join(front.objectives)} does not depend on the technology's coefficients")
     if not front.complete:
@@ -114,13 +108,13 @@ def likely_front(
     nearest = np.full((2, len(ids)), np.inf)
     members: list[NDArray[np.intp]] = []
     with joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator") as workers:
-        for on_front, distance in workers(joblib.delayed(near_front)(one) for one in technologies[:draws]):
+        for on_front, distance in workers(joblib.delayed(near_front)(one) for one in problem.technology.draws[:draws]):
             count += on_front
             nearest = np.sort(np.vstack([nearest, distance]), axis=0)[:2]
             members.append(np.flatnonzero(on_front))
             if progress is not None:
                 progress(len(members))
-    tolerance = np.sort([nearest[1, own].max(initial=0) for own in members])[rank - 1]
+    tolerance = np.sort([nearest[1, own].max(initial=0) for own in members])[_rank(draws) - 1]
     held = np.flatnonzero(nearest[0] <= tolerance)
     held = held[np.lexsort((ids[held], -count[held]))]
     return LikelyFront(
@@ -133,6 +127,20 @@ def likely_front(
         looked_at=len(ids),
         draws=draws,
     )
+
+
+def check_draws(draws: int, margin: float) -> None:
+    """InputError for numbers that `likely_front` refuses."""
+    if not _rank(draws) <= draws <= DRAWS:
+        fewest = next(count for count in range(1, DRAWS) if _rank(count) <= count)
+        raise InputError(f"draws is {draws}; a confidence of {LEVEL:.0%} takes {fewest} to {DRAWS}")
+    if not 1 < margin < math.inf:
+        raise InputError(f"margin is {margin}; expected a factor above 1")
+
+
+def _rank(draws: int) -> int:
+    """Of the tolerances that the draws take, in ascending order, the one that one more draw takes at most."""
+    return math.ceil(LEVEL * (draws + 1))
 
 
 def _candidates(front: Front, exact: Mask, step: float, jobs: int) -> tuple[NDArray[np.int64], Array, Array]:

@@ -18,7 +18,7 @@ from hwexplore.accelerator import PARAMETERS, Choices
 from hwexplore.accelerator.designs import checked
 from hwexplore.errors import InputError, unknown
 from hwexplore.search.constraints import Constraint, check_consistent
-from hwexplore.search.links import columns_of, linked, parse_links
+from hwexplore.search.links import Link, columns_of, linked, parse_links
 from hwexplore.search.ranges import range_values
 
 __all__ = ["PermittedBlock", "Space"]
@@ -119,6 +119,11 @@ class Space:
     def with_constraints(self, constraints: Sequence[str | Constraint]) -> Space:
         """The space with these constraints in place of its own."""
         return Space(constraints, **self._declared)
+
+    @property
+    def links(self) -> Mapping[str, Link]:
+        """The parameters that follow from others, and how."""
+        return self._links
 
     @cached_property
     def shape(self) -> tuple[int, ...]:

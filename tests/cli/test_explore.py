@@ -16,7 +16,7 @@ import pytest
 
 from hwexplore import workloads
 from hwexplore.quality.profile import Profile
-from hwexplore.search import Space, explore, read_metadata, space_schema
+from hwexplore.search import Certificate, Space, explore, read_metadata, space_schema
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -303,3 +303,34 @@ def test_draws_of_the_coefficients(run: Run, space: Path, tmp_path: Path) -> Non
     assert all(0 <= design["probability"] <= 1 for design in facts["designs"])
     code, _, err = run(*options[:-1], 5)
     assert (code, err) == (2, "hwexplore: draws is 5; a confidence of 95% takes 19 to 200\n")
+
+
+def test_an_exact_search_prints_the_same_front(run: Run, space: Path, tmp_path: Path) -> None:
+    proof, page = tmp_path / "proof.parquet", tmp_path / "report.html"
+    options = ("--search", "exact", "--certificate", proof, "--out", page)
+    code, out, err = run("explore", *NETWORK, "--space", space, *options)
+    assert (code, err) == (0, "")
+    _, other, _ = run("explore", *NETWORK, "--space", space)
+    assert cells(out) == cells(other)
+    certificate = Certificate.read(proof)
+    assert f"of 64 designs, {len(certificate)} boxes settle all: " in out
+    assert f"wrote {proof}\n" in out
+    assert "<html" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--search", "exact", "--out", "designs.parquet"), "an exact search evaluates few"),
+        (("--search", "exact", "--fidelity", "roofline"), "an exact search is one of tiles"),
+        (
+            ("--search", "exact", "--backend", "processes"),
+            "an exact search runs in threads; leave out --backend processes",
+        ),
+        (("--certificate", "proof.parquet"), "an exhaustive search needs no certificate"),
+    ],
+)
+def test_options_of_the_other_search(options: tuple[str, ...], message: str, run: Run, space: Path) -> None:
+    code, _, err = run("explore", *NETWORK, "--space", space, *options)
+    assert code == 2
+    assert message in err

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -147,12 +148,11 @@ def test_failed_write_leaves_the_old_page(empty: Front, tmp_path: Path, monkeypa
     path = tmp_path / "report.html"
     path.write_text("old")
 
-    def full_disk(self: Path, text: str, encoding: str) -> int:
-        self.touch()
+    def full_disk(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", full_disk)
+        patch.setattr(os, "fsync", full_disk)
         with pytest.raises(InputError, match="No space left on device"):
             write_report(empty, path)
     assert path.read_text() == "old"

@@ -8,13 +8,13 @@ from pydoc_data.topics import topics
 
 import numpy as np
 
-from hwexplore.formats import Format, Scaled
+from hwexplore.formats import Format
 from hwexplore.quality.networks.benchmark import Benchmark, Examples, Metric, cross_entropy
 from hwexplore.quality.networks.byte_pairs import BytePairs
 from hwexplore.quality.networks.decoder import Decoder
 from hwexplore.quality.networks.packages import packaged_file
 from hwexplore.quality.networks.primitives import Array
-from hwexplore.quality.tensors.gguf import read_gguf, read_metadata
+from hwexplore.quality.tensors.gguf import is_its_own_kind, read_gguf, read_metadata
 
 __all__ = ["DESCRIPTION", "load", "paired_by_halves", "read_decoder", "read_tokenizer"]
 
@@ -36,8 +36,6 @@ OF_BLOCK = {
 }
 OTHERS = {"token_embd.weight": "embedding", "output_norm.weight": "final_norm", "output.weight": "lm_head"}
 """The parameters of a block and of the whole, by their names in GGUF."""
-BITS, GROUP = 4, 32
-"""Of the weights as stored."""
 WINDOWS, CONTEXT = 4, 256
 """Windows of held-out text, as many to calibrate, and the tokens of each."""
 CHARACTERS = 4096
@@ -107,7 +105,7 @@ def _texts() -> list[str]:
 
 
 def _refusal(format: Format) -> str:
-    if not (isinstance(format, Scaled) and format.zero_point and format.block == GROUP and format.element_bits == BITS):
+    if not is_its_own_kind(format, "Q4_1"):
         return ""
     return (
         f"weights in {format} are not measured on smollm2-135m: they were rounded to 4 bits with a minimum per group "

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore.errors import InputError
+from hwexplore.formats import Format, Scaled
 from hwexplore.quality.tensors.tensor import ELEMENTS, Tensor, as_matrix, map_file, mapped
 
-__all__ = ["read_gguf", "read_metadata"]
+__all__ = ["is_its_own_kind", "read_gguf", "read_metadata"]
 
 VERSIONS = (2, 3)
 MAX_AXES = 4
@@ -22,7 +23,16 @@ ALIGNMENT = 32
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 """Types of metadata, as struct spells them."""
 STRING, ARRAY = 8, 9
+WITH_MINIMA = {"Q4_1": 4, "Q5_1": 5}
+"""Bits of the types with a scale and a minimum per group of 32."""
 FLOATS = {"F32": "f32", "F16": "f16", "BF16": "bf16", "F64": "f64"}
+
+
+def is_its_own_kind(format: Format, dtype: str) -> bool:
+    """Whether weights of type ``dtype`` were rounded to what ``format`` is: its result would flatter it."""
+    if dtype not in WITH_MINIMA or not (isinstance(format, Scaled) and format.zero_point and format.block == 32):
+        return False
+    return format.element_bits == WITH_MINIMA[dtype]
 
 
 def read_gguf(path: Path) -> list[Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from hwexplore.errors import InputError, unknown
 from hwexplore.formats import Format
-from hwexplore.quality.tensors.gguf import read_gguf
+from hwexplore.quality.tensors.gguf import is_its_own_kind, read_gguf
 from hwexplore.quality.tensors.measure import check_format, columns_of, measure
 from hwexplore.quality.tensors.npz import read_npz
 from hwexplore.quality.tensors.onnx import read_onnx
@@ -61,14 +62,20 @@ def measure_tensors(
     that it already has from an earlier run on the same file and formats are not measured again, and it is kept up to
     date. ``progress`` is told how many tensors are done, of how many.
 
-    Raises InputError for a file that cannot be read or is cut short, a format that weights cannot be cast to, an
-    ``out`` of something else, or if no tensor can be measured.
+    Raises InputError for a file that cannot be read or is cut short, a format that weights cannot be cast to or were
+    rounded to before, an ``out`` of something else, or if no tensor can be measured.
     """
     path = Path(path)
     parsed = [check_format(Format.parse(f) if isinstance(f, str) else f) for f in formats]
     if not parsed or len(set(parsed)) < len(parsed):
         raise InputError(f"formats are {', '.join(map(str, parsed)) or 'none'}; expected one or more different ones")
     tensors = read_tensors(path)
+    for tensor, format in product(tensors, parsed):
+        if is_its_own_kind(format, tensor.dtype):
+            raise InputError(
+                f"{format} is the kind of format that {tensor.name!r:.80} was rounded to before ({tensor.dtype}), "
+                "so that it would come out too well; expected other formats, or the original weights"
+            )
     sweep: Sweep = {"file": path.name, "bytes": path.stat().st_size, "formats": [str(f) for f in parsed]}
     done = {} if out is None else _resumed(Path(out), sweep)
     saved = time.monotonic()

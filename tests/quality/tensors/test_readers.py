@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
 from hwexplore.errors import InputError
-from hwexplore.quality.tensors import Tensor, read_tensors, tensor
+from hwexplore.quality.tensors import Tensor, measure_tensors, read_tensors, tensor
 from hwexplore.quality.tensors.gguf import read_metadata
 
 FLOATS = (np.float16, np.float32, np.float64)
@@ -227,6 +227,15 @@ def test_gguf(tmp_path: Path, name: str) -> None:
     assert (tensors["w"].dtype, tensors["w"].shape) == (name, (40, 256))
     np.testing.assert_array_equal(data(tensors["w"]), gguf.dequantize(codes, kind))
     np.testing.assert_array_equal(data(tensors["norm"]), np.ones((1, 32)))
+
+
+def test_weights_of_gguf_are_not_measured_on_their_own_kind(tmp_path: Path) -> None:
+    codes = gguf.quantize(random(2, 64).astype(np.float32), KIND.Q4_1)
+    write_gguf(tmp_path / "a.gguf", {"w": (codes, KIND.Q4_1)})
+    with pytest.raises(InputError, match=r"int4_g32_asym is the kind .* 'w' was rounded to before \(Q4_1\)"):
+        measure_tensors(tmp_path / "a.gguf", ["mxint8", "int4_g32_asym"])
+    others = ["int4_g32", "int4_g64_asym", "int5_g32_asym"]
+    assert measure_tensors(tmp_path / "a.gguf", others)[others].notna().all(axis=None)
 
 
 def test_gguf_with_an_infinite_scale(tmp_path: Path) -> None:
