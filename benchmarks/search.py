@@ -12,7 +12,6 @@ from __future__ import annotations
 import cProfile
 import os
 import pstats
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -29,9 +28,9 @@ from hwexplore.search.chunks import ChunkEvaluator, evaluate_blocks
 from hwexplore.search.exhaustive import CHUNK, OPERATORS, non_dominated
 from hwexplore.search.store import Chunk
 
-WHOLE = 3_000_000
-PAIRS = 5
-SIZES = {4: (2, 2, 4), 5: (4, 8, 4), 6: (8, 16, 8), 7: (24, 32, 16), 8: (48, 128, 16), 9: (128, 128, 64)}
+WHOLE = 10_000_000
+PAIRS = 3
+SIZES = {4: (3, 4, 3), 5: (6, 10, 6), 6: (12, 20, 15), 7: (24, 48, 31), 8: (64, 88, 64), 9: (128, 256, 110)}
 """Numbers of rows, columns and buffer sizes, by the decimal logarithm of about how many designs that makes."""
 
 
@@ -81,27 +80,18 @@ def problem_of(space: Space, fidelity: Fidelity = "tile", per_layer: bool = Fals
 
 
 def scaling() -> None:
-    """One core and two, threads and processes, in turns."""
+    """One core and two, by threads and by processes, in turns."""
+    ways: list[tuple[Backend, int]] = [("threads", 1), ("threads", 2), ("processes", 2)]
     print(f"load of the machine before: {os.getloadavg()[0]:.1f}")
-    print(
-        f"{'fidelity':9} {'front':5} {'designs':>10} {'1 core/s':>9} {'2 threads':>10} {'2 processes':>11}  ratios of pairs"
-    )
+    print(f"{'fidelity':9} {'front':5} {'workers':12} {'designs/s':>10} {'median of pairs':>15} {'best':>5}")
     for fidelity in ("tile", "roofline"):
-        problem = problem_of(space_of(*SIZES[7 if fidelity == "roofline" else 6]), fidelity)
+        problem = problem_of(space_of(*SIZES[7]), fidelity)
         for front in (True, False):
-            ways: list[tuple[Backend, int]] = [("threads", 1), ("threads", 2), ("processes", 2)]
-            runs = [[search(problem, name, jobs, front) for name, jobs in ways] for _ in range(PAIRS)]
-            rates = np.array([[rate for rate, _, _ in run] for run in runs])
-            text = [
-                f"{kind} {statistics.median(pairs):.2f} ({', '.join(f'{pair:.2f}' for pair in sorted(pairs))})"
-                for kind, pairs in zip(("threads", "processes"), (rates[:, 1:] / rates[:, :1]).T.tolist(), strict=True)
-            ]
-            one, threads, processes = np.median(rates, axis=0)
-            print(
-                f"{fidelity:9} {'yes' if front else 'no':5} {runs[0][0][1]:10,} {one:9,.0f} {threads:10,.0f} {processes:11,.0f}"
-                f"  {'; '.join(text)}",
-                flush=True,
-            )
+            rates = np.array([[search(problem, *way, front)[0] for way in ways] for _ in range(PAIRS)])
+            pairs = rates / rates[:, :1]
+            for (name, jobs), rate, ratios in zip(ways, np.median(rates, axis=0), pairs.T, strict=True):
+                row = f"{fidelity:9} {'yes' if front else 'no':5} {jobs} {name:10} {rate:10,.0f}"
+                print(f"{row} {np.median(ratios):15.2f} {ratios.max():5.2f}", flush=True)
     print(f"load of the machine after: {os.getloadavg()[0]:.1f}")
 
 
