@@ -34,9 +34,11 @@ from hwexplore.errors import InputError
 from hwexplore.quality.profile import Profile
 from hwexplore.search import (
     OBJECTIVES,
+    Backend,
     DesignFolder,
     Front,
     Problem,
+    backend,
     branch_and_bound,
     check_draws,
     evolve,
@@ -111,7 +113,18 @@ def explore(
     ] = 0,
     margin: Annotated[float, typer.Option(help="With --draws, the factor behind the front that is looked at.")] = 1.2,
     resume: Annotated[bool, typer.Option("--resume", help="Take the designs that --out FOLDER.parquet has.")] = False,
-    jobs: Annotated[int, typer.Option(help="Chunks evaluated at a time; -1 for all cores.")] = -1,
+    jobs: Annotated[
+        int, typer.Option(help="Chunks evaluated at a time; -1 for all cores. A Dask cluster uses all of its own.")
+    ] = -1,
+    workers: Annotated[
+        Backend,
+        typer.Option(
+            "--backend", help="What evaluates the chunks: threads or processes here, or a Dask or Ray cluster."
+        ),
+    ] = "threads",
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of the cluster's scheduler, as in tcp://host:8786, or its JSON file.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the whole front as JSON.")] = False,
     schema: Annotated[
         bool,
@@ -141,6 +154,8 @@ def explore(
         raise InputError(f"--resume goes on with an exhaustive search; leave it out, or --search {how}")
     if how == "exact" and fidelity != "tile":
         raise InputError(f"an exact search is one of tiles; leave out --fidelity {fidelity}, or --search exact")
+    if how != "exhaustive" and workers != "threads":
+        raise InputError(f"--search {how} runs in threads; leave out --backend {workers}, or --search {how}")
     if how != "exact" and certificate is not None:
         raise InputError(f"--search {how} gives no certificate; leave it out, or take --search exact")
     heuristic = how not in ("exhaustive", "exact")
@@ -154,7 +169,7 @@ def explore(
     problem = Problem(designs, network, technologies.load(technology), fidelity, operands, profile)
     if folder is not None and how != "exhaustive":
         folder.begin(problem, chunk=0)
-    with progress_bar() as bar:
+    with backend(workers, scheduler), progress_bar() as bar:
         task = bar.add_task("designs", total=designs.size if how == "exact" else designs.permitted)
 
         def progress(done: int, of: int | None = None) -> None:

@@ -1,5 +1,6 @@
 """Search of design spaces: spaces, constraints, exhaustive search, Pareto fronts."""
 
+from hwexplore.search.backends import Backend, backend
 from hwexplore.search.bayesian import optimise
 from hwexplore.search.certificate import Certificate
 from hwexplore.search.constraints import Bound, Constraint
@@ -22,6 +23,7 @@ __all__ = [
     "LEVEL",
     "MAXIMISED",
     "OBJECTIVES",
+    "Backend",
     "Bound",
     "Certificate",
     "Constraint",
@@ -35,6 +37,7 @@ __all__ = [
     "Problem",
     "Run",
     "Space",
+    "backend",
     "branch_and_bound",
     "check_draws",
     "diff",

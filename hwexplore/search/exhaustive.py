@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from functools import partial
 
-import joblib
 import numpy as np
-from numpy.typing import NDArray
 
 from hwexplore import technology as technologies
-from hwexplore.accelerator import PARAMETERS, Fidelity
+from hwexplore.accelerator import Fidelity
 from hwexplore.errors import InputError
 from hwexplore.quality.profile import Profile
-from hwexplore.search.front import DesignEvaluator, Front, Problem, check_nonempty
+from hwexplore.search.chunks import ChunkEvaluator, Result, evaluate_blocks
+from hwexplore.search.front import Front, Problem, check_nonempty
 from hwexplore.search.pareto import FrontBuilder, check_objectives, to_minimise
-from hwexplore.search.space import PermittedBlock, Space
+from hwexplore.search.space import Space
 from hwexplore.search.store import Chunk, DesignFolder
 from hwexplore.technology import Technology
 from hwexplore.workloads import Workload
 
-__all__ = ["CHUNK", "OBJECTIVES", "explore", "feasible_designs"]
+__all__ = ["CHUNK", "OBJECTIVES", "explore", "feasible_designs", "non_dominated"]
 
 CHUNK = 32768
 """Designs evaluated at a time; bounds the memory of a search whatever the size of its space."""
@@ -48,10 +47,11 @@ def explore(
 
     ``constraints`` are added to those of the space. ``designs`` keeps every evaluated design, and brings those of an
     earlier run. ``progress`` is called with the number of designs done so far. ``jobs`` chunks are evaluated at a time
-    (threads, unless a joblib backend says otherwise; -1 for all cores); the result does not depend on it. ``operands``
-    (gaussian or uniform) are what PEs multiply. With a profile as ``quality`` the error is the loss increase that it
-    predicts; `mixed_space` makes the policies by layer for it. On Ctrl-C the front of what was evaluated is returned,
-    with ``complete`` false. InputError where no design is feasible within the constraints.
+    (-1 for all cores), by threads, or by what `joblib.parallel_config` says: processes, Dask, Ray; the result does not
+    depend on it, and chunks that are lost with a worker are evaluated again. ``operands`` (gaussian or uniform) are
+    what PEs multiply. With a profile as ``quality`` the error is the loss increase that it predicts; `mixed_space`
+    makes the policies by layer for it. On Ctrl-C the front of what was evaluated is returned, with ``complete`` false.
+    InputError where no design is feasible within the constraints.
     """
     if jobs == 0:
         raise InputError("jobs = 0 evaluates nothing; give a number of chunks, or -1 for all cores")
@@ -61,16 +61,17 @@ def explore(
     problem = Problem(space, workload, node, fidelity, operands, quality)
     start = time.perf_counter()
     evaluated = feasible = 0
+    keep = partial(non_dominated, objectives=list(objectives))
     try:
-        for chunk in _chunks(problem, designs, jobs):
-            if designs is not None:
-                designs.count(chunk)
-            possible = _feasible(space, chunk)
-            builder.add({"id": possible.ids, **possible.columns})
-            evaluated += len(chunk.ids)
-            feasible += len(possible.ids)
-            if progress is not None:
-                progress(evaluated)
+        with closing(_results(problem, designs, keep, jobs)) as results:
+            for result in results:
+                if designs is not None:
+                    designs.count(result.evaluated, result.kept)
+                builder.add({"id": result.kept.ids, **result.kept.columns})
+                evaluated += result.evaluated
+                feasible += result.feasible
+                if progress is not None:
+                    progress(evaluated)
     except KeyboardInterrupt:
         pass
     ids = builder.columns.get("id", np.zeros(0, np.int64))
@@ -80,32 +81,22 @@ def explore(
     return check_nonempty(front) if front.complete else front
 
 
-def feasible_designs(problem: Problem, jobs: int = 1) -> Iterator[Chunk]:
-    """The designs of the problem's space that are feasible and meet its constraints, chunk by chunk."""
-    return (_feasible(problem.space, chunk) for chunk in _chunks(problem, None, jobs))
+def feasible_designs(problem: Problem, keep: Callable[[Chunk], Chunk], jobs: int = 1) -> Iterator[Chunk]:
+    """What ``keep`` says of the designs that are feasible and within the constraints, chunk by chunk."""
+    return (result.kept for result in _results(problem, None, keep, jobs))
 
 
-def _feasible(space: Space, chunk: Chunk) -> Chunk:
-    limits = [constraint for constraint in space.constraints if not constraint.over_parameters]
-    named = sorted({name for limit in limits for name in limit.names} & set(PARAMETERS))
-    columns = {**chunk.columns, **space.columns(space.indices(chunk.ids), named)} if named else chunk.columns
-    keep = np.logical_and.reduce([chunk.columns["reason"] == 0, *(limit.holds(columns) for limit in limits)])
-    return Chunk(chunk.ids[keep], {name: column[keep] for name, column in chunk.columns.items()})
-
-
-def _chunks(problem: Problem, folder: DesignFolder | None, jobs: int) -> Iterator[Chunk]:
+def _results(
+    problem: Problem, folder: DesignFolder | None, keep: Callable[[Chunk], Chunk], jobs: int
+) -> Generator[Result, None, None]:
     most = -(-CHUNK * OPERATORS // max(OPERATORS, len(problem.workload.operators)))
     if folder is not None:
         folder.begin(problem, most)
-    blocks = problem.space.permitted_blocks(most)
-    calls = (joblib.delayed(_evaluate)(problem.evaluator, folder, block) for block in blocks)
-    with joblib.Parallel(n_jobs=jobs, prefer="threads") as workers:
-        while chunks := workers(islice(calls, joblib.effective_n_jobs(jobs))):
-            yield from chunks
+    return evaluate_blocks(ChunkEvaluator(problem, folder, keep), problem.space.permitted_blocks(most), jobs)
 
 
-def _evaluate(evaluator: DesignEvaluator, folder: DesignFolder | None, block: PermittedBlock) -> Chunk:
-    def evaluate() -> dict[str, NDArray[Any]]:
-        return {name: column[block.places] for name, column in evaluator(block.indices).items()}
-
-    return Chunk(block.ids, evaluate()) if folder is None else folder.chunk(block.ids, evaluate)
+def non_dominated(chunk: Chunk, objectives: list[str]) -> Chunk:
+    """The designs of ``chunk`` that no other of its designs dominates, with their objectives."""
+    builder = FrontBuilder(objectives)
+    builder.add({"id": chunk.ids, **{name: chunk.columns[name] for name in objectives}})
+    return chunk._replace(ids=builder.columns.pop("id"), columns=builder.columns)

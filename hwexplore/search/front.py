@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,12 @@ class Problem:
     def evaluator(self) -> DesignEvaluator:
         """Metrics of designs by index."""
         return DesignEvaluator(Evaluator(self.model, self.fidelity), self.error)
+
+    def without_tables(self) -> Problem:
+        """The same with its errors, which take long to compute, and no table that is large."""
+        fresh = replace(self)
+        fresh.__dict__["error"] = self.error
+        return fresh
 
     def evaluate(self, ids: NDArray[np.int64]) -> pd.DataFrame:
         """Parameters and metrics of the designs numbered ``ids``; infeasible ones say why."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import joblib
@@ -19,6 +20,7 @@ from hwexplore.search.dominance import excess, within
 from hwexplore.search.exhaustive import feasible_designs
 from hwexplore.search.front import Front
 from hwexplore.search.pareto import to_minimise
+from hwexplore.search.store import Chunk
 from hwexplore.technology import DRAWS, Technology
 
 __all__ = ["LEVEL", "LikelyFront", "check_draws", "likely_front"]
@@ -68,7 +70,7 @@ class LikelyFront:
     @property
     def is_cut(self) -> bool:
         """Whether designs beyond the margin may be on the true front, too: some came up near its end."""
-        return self.reach > self.margin**EDGE
+        return math.log(self.reach) > EDGE * math.log(self.margin)
 
     def to_frame(self) -> pd.DataFrame:
         """A row per design: id, probability, whether it is on the nominal front, parameters, metrics."""
@@ -161,13 +163,20 @@ def _candidates(front: Front, exact: Mask, step: float, jobs: int) -> tuple[NDAr
     """Number, error and excess of the designs within ``step`` of the front."""
     frame = front.to_frame()
     nominal = _costs({name: frame[name].to_numpy() for name in front.objectives}, front.objectives)
-    parts = []
-    for chunk in feasible_designs(front.problem, jobs):
-        costs = _costs(chunk.columns, front.objectives)
-        near = within(costs, nominal, exact, step)
-        parts.append((chunk.ids[near], chunk.columns["error"][near], excess(costs[near], nominal, exact)))
+    keep = partial(_near, objectives=front.objectives, nominal=nominal, exact=exact, step=step)
+    parts = [
+        (chunk.ids, chunk.columns["error"], chunk.columns["excess"])
+        for chunk in feasible_designs(front.problem, keep, jobs)
+    ]
     ids, errors, behind = (np.concatenate(part) for part in zip(*parts, strict=True))
     return ids, errors, behind
+
+
+def _near(chunk: Chunk, objectives: tuple[str, ...], nominal: Array, exact: Mask, step: float) -> Chunk:
+    costs = _costs(chunk.columns, objectives)
+    near = within(costs, nominal, exact, step)
+    columns = {"error": chunk.columns["error"][near], "excess": excess(costs[near], nominal, exact)}
+    return chunk._replace(ids=chunk.ids[near], columns=columns)
 
 
 def _costs(columns: Mapping[str, NDArray[Any]], objectives: tuple[str, ...]) -> Array:

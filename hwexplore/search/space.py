@@ -40,6 +40,15 @@ class PermittedBlock(NamedTuple):
     indices: dict[str, NDArray[np.intp]]
     places: slice | NDArray[np.intp]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        first, number = int(self.ids[0]), len(self.ids)
+        ids = range(first, first + number) if self.ids[-1] == first + number - 1 else self.ids
+        return _block, (ids, self.indices, self.places)
+
+
+def _block(ids: Sequence[int], *rest: Any) -> PermittedBlock:
+    return PermittedBlock(np.asarray(ids, np.int64), *rest)
+
 
 class Space:
     """The grid of all combinations of parameter values, numbered from 0; the last parameter varies fastest.

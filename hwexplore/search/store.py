@@ -46,6 +46,10 @@ class Chunk(NamedTuple):
     reused: bool = False
     damaged: tuple[str, ...] = ()
 
+    def of(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Chunk:
+        """Those of its designs that are marked, or numbered."""
+        return self._replace(ids=self.ids[rows], columns={name: column[rows] for name, column in self.columns.items()})
+
 
 class DesignFolder:
     """A folder with a Parquet file, a part, per chunk of a search: id, parameters, metrics, reason.
@@ -113,9 +117,9 @@ class DesignFolder:
             ids = np.sort(front.ids)
             self._write(ids, front.problem.evaluator(front.problem.space.indices(ids)))
 
-    def count(self, chunk: Chunk) -> None:
-        """Add what a chunk came from to ``reused`` and ``damaged``; workers in other processes cannot."""
-        self.reused += len(chunk.ids) if chunk.reused else 0
+    def count(self, designs: int, chunk: Chunk) -> None:
+        """Add what a chunk of so many designs came from to ``reused`` and ``damaged``; other processes cannot."""
+        self.reused += designs if chunk.reused else 0
         self.damaged += chunk.damaged
 
     def close(self, metadata: Mapping[str, Any]) -> None:

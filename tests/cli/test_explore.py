@@ -342,6 +342,10 @@ def test_a_search_that_evaluates_few_keeps_its_front(how: str, run: Run, space: 
     [
         (("--search", "exact", "--out", "designs.parquet", "--resume"), "--resume goes on with an exhaustive search"),
         (("--search", "exact", "--fidelity", "roofline"), "an exact search is one of tiles"),
+        (
+            ("--search", "exact", "--backend", "processes"),
+            "--search exact runs in threads; leave out --backend processes",
+        ),
         (("--certificate", "proof.parquet"), "--search exhaustive gives no certificate"),
     ],
 )

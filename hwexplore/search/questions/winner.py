@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hwexplore.search.exhaustive import feasible_designs
 from hwexplore.search.front import Problem
 from hwexplore.search.pareto import check_objectives, to_minimise
 from hwexplore.search.space import Space
+from hwexplore.search.store import Chunk
 
 __all__ = ["SETTINGS", "flips", "winner"]
 
@@ -98,12 +100,10 @@ def _best(problem: Problem, objective: str, jobs: int) -> dict[str, Any]:
     """Parameters and metrics of the best design, the best other policy, and how far it is behind."""
     policies = problem.space.labels("policy")
     cost, ids = np.full(len(policies), np.inf), np.zeros(len(policies), np.int64)
-    for chunk in feasible_designs(problem, jobs):
-        found = pd.DataFrame({"id": chunk.ids, "cost": to_minimise(chunk.columns, [objective])[:, 0]})
-        first = found.groupby(problem.space.indices(chunk.ids)["policy"])["cost"].idxmin()
-        better = found["cost"].to_numpy()[first] < cost[first.index]
-        cost[first.index[better]] = found["cost"].to_numpy()[first[better]]
-        ids[first.index[better]] = found["id"].to_numpy()[first[better]]
+    for chunk in feasible_designs(problem, partial(_best_of_policies, space=problem.space, objective=objective), jobs):
+        policy, found = problem.space.indices(chunk.ids)["policy"], to_minimise(chunk.columns, [objective])[:, 0]
+        better = found < cost[policy]
+        cost[policy[better]], ids[policy[better]] = found[better], chunk.ids[better]
     order = np.lexsort((ids, cost))
     if not np.isfinite(cost[order[0]]):
         return {}
@@ -113,3 +113,10 @@ def _best(problem: Problem, objective: str, jobs: int) -> dict[str, Any]:
         return {**design, "runner_up": None, "margin": np.nan}
     least, second = np.abs(cost[order[:2]])
     return {**design, "runner_up": policies[order[1]], "margin": max(least, second) / min(least, second)}
+
+
+def _best_of_policies(chunk: Chunk, space: Space, objective: str) -> Chunk:
+    """The best design of each policy, of equal ones the first."""
+    policy, cost = space.indices(chunk.ids)["policy"], to_minimise(chunk.columns, [objective])[:, 0]
+    order = np.lexsort((chunk.ids, cost, policy))
+    return chunk.of(order[np.diff(policy[order], prepend=-1) > 0])
