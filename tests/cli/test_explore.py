@@ -99,7 +99,7 @@ def test_interrupted_before_the_first_designs(
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hwexplore.search.exhaustive._evaluate", interrupt)
+    monkeypatch.setattr("hwexplore.search.front.DesignEvaluator.__call__", interrupt)
     files = tmp_path / "designs.parquet", tmp_path / "report.html"
     code, out, err = run("explore", *NETWORK, "--space", space, "--out", files[0], "--out", files[1], "--jobs", 1)
     assert (code, out, err) == (130, "interrupted after 0 designs, none feasible so far\n", "")

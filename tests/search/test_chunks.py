@@ -88,6 +88,7 @@ def test_a_killed_process_loses_nothing(
     assert_same(front, explore(small_space, small_workload))
 
 
+@pytest.mark.slow
 def test_processes_that_die_again_and_again(small_space: Space, processes: Callable[[], Any]) -> None:
     def die(block: Any) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -24,7 +24,7 @@ __all__ = ["Run"]
 
 Ids = NDArray[np.int64]
 
-OUTCOME = ("space", "objectives", "front", "complete")
+OUTCOME = ("space", "objectives", "front", "complete", "heuristic", "evaluated", "feasible", "seconds")
 
 
 @dataclass(frozen=True)
