@@ -232,9 +232,7 @@ def test_gguf(tmp_path: Path, name: str) -> None:
 def test_weights_of_gguf_are_not_measured_on_their_own_kind(tmp_path: Path) -> None:
     codes = gguf.quantize(random(2, 64).astype(np.float32), KIND.Q4_1)
     write_gguf(tmp_path / "a.gguf", {"w": (codes, KIND.Q4_1)})
-    with pytest.raises(
-        InputError, match=r"int4_g32_asym is the kind .* 'w' was rounded to before \(Q4_1\)"
-    ):
+    with pytest.raises(InputError, match=r"int4_g32_asym is the kind .* 'w' was rounded to before \(Q4_1\)"):
         measure_tensors(tmp_path / "a.gguf", ["mxint8", "int4_g32_asym"])
     others = ["int4_g32", "int4_g64_asym", "int5_g32_asym"]
     assert measure_tensors(tmp_path / "a.gguf", others)[others].notna().all(axis=None)
