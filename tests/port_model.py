@@ -300,7 +300,7 @@ class Vivado:
         (out, kind), (into, other) = self._interface(master), self._interface(slave)
         if (out, into) != (">", "<"):
             raise ModelError(f"{master} cannot be the master of {slave}")
-        if "any" not in (kind, other) and kind != other or "axis" in kind + other and kind != other:
+        if kind != other and ("any" not in (kind, other) or "axis" in kind + other):
             raise ModelError(f"{master} is {kind} and {slave} is {other}")
         if {master, slave} & set(self.buses):
             raise ModelError(f"{master} or {slave} is connected already")

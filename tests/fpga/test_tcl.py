@@ -159,7 +159,6 @@ EQUIVALENT = {
     "CONFIG.PSU__FPGA_PL0_ENABLE": "the preset's",
     "CONFIG.NUM_SI {1}": "SmartConnect's default",
     "CONFIG.NUM_MI {1}": "SmartConnect's default",
-    "c_sg_include_stscntrl_strm": "only counts with scatter-gather",
 }
 """Lines whose removal changes nothing, for they say what is so by default, and why."""
 
@@ -200,6 +199,7 @@ def changed(line: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_every_name_and_number_counts(run: Runner, folder: Path, script: str) -> None:
     prediction = (folder / PREDICTION).read_text("utf-8")
     lines, survived, count = script.splitlines(), [], 0
