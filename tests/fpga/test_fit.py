@@ -12,18 +12,16 @@ from hwexplore.pe import PE
 
 
 def test_counts() -> None:
-    """32 bits of sum, 4 of which go around a delay of 16: a DSP block, flip-flops, and a LUT for each delayed bit."""
     taken = resources(
-        f"module {TOP}(input clk, input rst, input [7:0] a, b, output reg [31:0] sum, output [3:0] late);"
-        "  reg [63:0] delay;"
-        "  assign late = delay[63:60];"
-        "  always @(posedge clk) begin delay <= {delay[59:0], a[3:0]}; sum <= rst ? 0 : sum ^ (a * b); end "
+        f"module {TOP}(input clk, input [7:0] a, b, output [15:0] product, output reg [31:0] sum, output late);"
+        "  reg [15:0] delay;"
+        "  assign product = a * b, late = delay[15];"
+        "  always @(posedge clk) begin delay <= {delay[14:0], a[0]}; sum <= sum ^ {a, b, a, b}; end "
         "endmodule"
     )
-    assert taken["dsp"] == 1
-    assert 32 <= taken["ff"] <= 36
-    assert taken["lut"] >= 32 + 4
-    assert taken["bram36"] == taken["uram"] == 0
+    assert (taken["dsp"], taken["bram36"], taken["uram"]) == (1, 0, 0)
+    assert taken["ff"] in (32, 33), "the delay may end in one"
+    assert taken["lut"] == 32 + 1
     assert too_much(taken) == []
 
 
