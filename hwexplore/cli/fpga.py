@@ -35,8 +35,14 @@ def build(
         str | None, typer.Option(help="Format that the vector unit gives results; without it, sums leave as they are.")
     ] = None,
     memory_bits: Annotated[int, typer.Option(help="Bits of the port to memory; results come no wider.")] = 128,
+    board: Annotated[
+        Literal["zcu104"] | None, typer.Option(help="Board for which to write a script for Vivado, too.")
+    ] = None,
+    clock_mhz: Annotated[float, typer.Option(help="Clock of the core on the board in MHz.")] = 100.0,
 ) -> None:
     """Write the Verilog of an array behind AXI, and the table of registers that its driver reads.
+
+    With --board, vivado -mode batch -source build.tcl makes the bitstream of it.
 
     Example: hwexplore fpga build --pe "mac(int8, int8, acc=int32)" --rows 16 --cols 16 --output int8 --out overlay
     """
@@ -54,9 +60,58 @@ def build(
         output=None if output is None else Format.parse(output),
     )
     made = build_core(Overlay(array=array, memory_bits=memory_bits))
-    for path in made.write(out):
+    if board is None:
+        written = made.write(out)
+    else:
+        from hwexplore.fpga.block_design import zcu104
+        from hwexplore.fpga.vivado import write
+
+        written = write(made, zcu104(made.overlay, clock_mhz), out)
+    for path in written:
         _print(f"wrote {path}")
     _print(f"module {TOP}, build {made.hash:016x}")
+
+
+@app.command()
+def check_hwh(
+    file: Annotated[Path, typer.Argument(help="The .hwh that Vivado wrote.")],
+    prediction: Annotated[Path | None, typer.Option(help="The one to be expected; predicted.hwh beside it.")] = None,
+) -> None:
+    """Say where a hardware hand-off of Vivado is not as predicted; exit code 1 if it is not.
+
+    Example: hwexplore fpga check-hwh overlay/hwexplore.hwh
+    """
+    from hwexplore.fpga.checking import check_hwh as found
+
+    _report(found(file, prediction), f"{file} is as predicted")
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="Written by hwexplore fpga build --board.")],
+    fit: Annotated[bool, typer.Option(help="Synthesise with Yosys to see whether it fits; takes minutes.")] = True,
+) -> None:
+    """Check that the files of an overlay belong together, and that the core fits; exit code 1 if not.
+
+    Example: hwexplore fpga check overlay
+    """
+    from hwexplore.fpga.build import TOP
+    from hwexplore.fpga.checking import problems, read
+    from hwexplore.fpga.fit import resources, too_much
+
+    found = problems(folder)
+    if fit:
+        taken = resources(read(folder / f"{TOP}.v"))
+        _print(", ".join(f"{count:g} {name}" for name, count in taken.items()))
+        found += too_much(taken)
+    _report(found, f"{folder} is in order")
+
+
+def _report(sentences: list[str], otherwise: str) -> None:
+    for sentence in sentences or [otherwise]:
+        _print(sentence)
+    if sentences:
+        raise typer.Exit(1)
 
 
 def _print(text: str) -> None:
