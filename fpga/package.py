@@ -30,6 +30,7 @@ MODULES = (
     *(f"accelerator.{name}" for name in ("geometry", "streams")),
     *(f"fpga.{name}" for name in ("accessors", "packets", "registers")),
     *(f"fpga.driver.{name}" for name in ("__init__", "board", "gemm", "mac")),
+    *(f"fpga.simulated.{name}" for name in ("__init__", "device")),
 )
 """What goes along as it is; the other packages are empty."""
 EMPTY = ("pe", "accelerator", "fpga", "overlay", "notebooks")
