@@ -78,7 +78,7 @@ def package(folder: Path, bitfile: Path, out: Path, name: str = "hwexplore_overl
     text = _read(folder / f"{TOP}.json").decode("utf-8")
     table = json.loads(text)
     BoardShell.of(table)
-    content = {
+    content: dict[str, str | bytes] = {
         f"{name}/__init__.py": LOAD.format(name=name, top=TOP),
         **{f"{name}/{empty}/__init__.py": "" for empty in EMPTY},
         **{f"{name}/{module.replace('.', '/')}.py": _renamed(module, name) for module in MODULES},

@@ -12,16 +12,39 @@ from contextlib import suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from hwexplore.accelerator.systolic import SystolicArray
+from hwexplore.errors import InputError
+from hwexplore.formats import Format
 from hwexplore.fpga.block_design import zcu104
 from hwexplore.fpga.build import TOP, Build
 from hwexplore.fpga.core import ports
+from hwexplore.fpga.overlay import Overlay
 from hwexplore.fpga.simulated.handoff import handoff
+from hwexplore.pe import PE
 from hwexplore.rtl.simulator import Simulator
 
-__all__ = ["run", "write_overlay"]
+__all__ = ["read_build", "run", "write_overlay"]
 
 VARIABLE = "HWEXPLORE_SIMULATION"
 STEP_S = 0.05
+
+
+def read_build(folder: Path) -> Build:
+    """What `Build.write` wrote into ``folder``; InputError if it is not there, or not of this version."""
+    try:
+        table = json.loads((folder / f"{TOP}.json").read_text("utf-8"))
+        verilog = (folder / f"{TOP}.v").read_text("utf-8")
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be read: {error.strerror}; hwexplore fpga build writes it") from None
+    described = dict(table["overlay"])
+    pe, output, memory_bits = (described.pop(name) for name in ("pe", "output", "memory_bits"))
+    array = SystolicArray(pe=PE.parse(pe), output=None if output is None else Format.parse(output), **described)
+    made = Build(
+        overlay=Overlay(array=array, memory_bits=memory_bits), verilog=verilog, hash=int(table["build"], 16)
+    )
+    if json.loads(json.dumps(made.table)) != table:
+        raise InputError(f"{folder / TOP}.json is not of this version of hwexplore; build the overlay anew")
+    return made
 
 
 def write_overlay(made: Build, folder: Path) -> Path:
