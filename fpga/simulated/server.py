@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -39,9 +40,7 @@ def read_build(folder: Path) -> Build:
     described = dict(table["overlay"])
     pe, output, memory_bits = (described.pop(name) for name in ("pe", "output", "memory_bits"))
     array = SystolicArray(pe=PE.parse(pe), output=None if output is None else Format.parse(output), **described)
-    made = Build(
-        overlay=Overlay(array=array, memory_bits=memory_bits), verilog=verilog, hash=int(table["build"], 16)
-    )
+    made = Build(overlay=Overlay(array=array, memory_bits=memory_bits), verilog=verilog, hash=int(table["build"], 16))
     if json.loads(json.dumps(made.table)) != table:
         raise InputError(f"{folder / TOP}.json is not of this version of hwexplore; build the overlay anew")
     return made
@@ -63,8 +62,10 @@ def run(
     """Run ``command`` with the core of ``made`` as its board; ``folder`` is the simulator's.
 
     The simulation ends with the command, or ``patience_s`` seconds of real time after its last request. RuntimeError
-    if it cannot run.
+    if it cannot run, InputError if there is no such command.
     """
+    if shutil.which(str(command[0])) is None:
+        raise InputError(f"command {command[0]} cannot be run; give the path of a program, such as that of a Python")
     folder.mkdir(parents=True, exist_ok=True)
     verilog, port = folder / "core.v", folder / "port"
     verilog.write_text(made.verilog, "utf-8")

@@ -13,8 +13,9 @@ from hwexplore.errors import InputError
 from hwexplore.formats import Format
 from hwexplore.fpga.build import TOP, Build
 from hwexplore.fpga.overlay import Overlay
-from hwexplore.fpga.simulated.server import read_build, write_overlay
+from hwexplore.fpga.simulated.server import read_build, run, write_overlay
 from hwexplore.pe import PE
+from hwexplore.rtl.simulator import Simulator
 
 
 @pytest.fixture
@@ -58,3 +59,9 @@ def test_handoff(made: Build, tmp_path: Path) -> None:
     ]
     enabled = {one.get("VALUE") for one in root.iter("PROPERTY") if one.get("NAME") == "IS_ENABLED"}
     assert enabled == {"true"}
+
+
+def test_no_such_command(made: Build, tmp_path: Path) -> None:
+    simulator = Simulator(name="verilator", version="5.0")
+    with pytest.raises(InputError, match=r"^command nosuchprogram cannot be run"):
+        run(made, ["nosuchprogram"], folder=tmp_path, simulator=simulator)
