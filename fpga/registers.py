@@ -198,6 +198,7 @@ def hwh(registers: Iterable[Register]) -> ElementTree.Element:
                 ADDRESS_OFFSET=4 * word,
                 SIZE=min(register.bits - 32 * number, 32),
                 ACCESS=access,
+                IS_ENABLED="true",
                 RESET_VALUE=f"{register.reset >> 32 * number & 0xFFFF_FFFF:#x}",
             )
             fields = ElementTree.SubElement(one, "FIELDS")

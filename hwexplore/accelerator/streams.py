@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.accelerator.systolic import SystolicArray
+from hwexplore.accelerator.geometry import Geometry
 from hwexplore.errors import InputError
 from hwexplore.formats import Encoded, Format, Scaled
 from hwexplore.pe.codes import Codes
@@ -21,7 +21,7 @@ Bits = NDArray[np.uint8]
 
 
 def words(
-    array: SystolicArray,
+    array: Geometry,
     weights: Codes | Encoded,
     activations: Codes | Encoded,
     parameters: Mapping[str, Codes] | None = None,
@@ -61,7 +61,7 @@ def words(
     return np.concatenate([_in_words(part, array.bus_bits) for part in parts])
 
 
-def results(array: SystolicArray, words: NDArray[np.uint8], m: int, n: int) -> Codes:
+def results(array: Geometry, words: NDArray[np.uint8], m: int, n: int) -> Codes:
     """What streamed out, bytes [words, ceil(cols * result_bits / 8)], as codes [m, n].
 
     They are those of ``array.output``, or accumulator codes as `PE.golden` gives them.
@@ -80,7 +80,7 @@ def results(array: SystolicArray, words: NDArray[np.uint8], m: int, n: int) -> C
 
 
 def _check(
-    array: SystolicArray,
+    array: Geometry,
     weights: Codes | Encoded,
     activations: Codes | Encoded,
     parameters: Mapping[str, Codes] | None,

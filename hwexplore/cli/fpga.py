@@ -107,6 +107,44 @@ def check(
     _report(found, f"{folder} is in order")
 
 
+@app.command()
+def package(
+    folder: Annotated[Path, typer.Argument(help="That of 'hwexplore fpga build'.")],
+    bitfile: Annotated[Path, typer.Argument(help="The bitstream, with its .hwh beside it.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the wheel.")] = Path("."),
+    name: Annotated[str, typer.Option(help="Of the Python package.")] = "hwexplore_overlay",
+) -> None:
+    """Make the wheel for the board: overlay and driver, which need NumPy and pynq alone.
+
+    Example: hwexplore fpga package overlay overlay/hwexplore_gemm.bit --out dist
+    """
+    from hwexplore.fpga.package import package as make
+
+    _print(f"wrote {make(folder, bitfile, out, name)}")
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="That of 'hwexplore fpga build'.")],
+    command: Annotated[list[str], typer.Argument(help="A program that uses the driver, and its arguments.")],
+) -> None:
+    """Run a program on the simulated core instead of a board, in the environment where pynq is.
+
+    FOLDER/simulated gets the .bit, .hwh and .json that the program loads.
+
+    Example: hwexplore fpga simulate overlay board/bin/python program.py
+    """
+    from hwexplore.fpga.simulated.server import read_build, run, write_overlay
+    from hwexplore.rtl.simulator import find
+
+    made, simulator = read_build(folder), find("verilator")
+    _print(f"wrote {write_overlay(made, folder / 'simulated')}")
+    ran = run(made, command, folder=folder / "simulated" / "sim", simulator=simulator)
+    typer.echo(ran.stdout, nl=False)
+    typer.echo(ran.stderr, nl=False, err=True)
+    raise typer.Exit(ran.returncode)
+
+
 def _report(sentences: list[str], otherwise: str) -> None:
     for sentence in sentences or [otherwise]:
         _print(sentence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +17,10 @@ from hwexplore.pe.arguments import Arguments
 from hwexplore.pe.codes import Codes, pack
 from hwexplore.pe.cost import Cost
 from hwexplore.pe.operand import Operand
+from hwexplore.pe.tile import Tile
 from hwexplore.technology import DRAWS, Bill, Interval, Price, Technology
 
 __all__ = ["PE", "Tile"]
-
-
-class Tile(NamedTuple):
-    """What a PE works on at a time: ``m`` x ``n`` sums, to each of which ``cycles`` cycles add ``k`` products."""
-
-    m: int = 1
-    n: int = 1
-    k: int = 1
-    cycles: int = 1
 
 
 class PE(ABC):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,8 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from hwexplore.errors import InputError
 from hwexplore.formats import Format, Integer, Minifloat
 from hwexplore.pe.arithmetic import rounded_sum, signed, wrap
-from hwexplore.pe.base import PE
 from hwexplore.pe.codes import Codes
+
+if TYPE_CHECKING:
+    from hwexplore.pe.base import PE
 
 __all__ = ["MULTIPLIER_BITS", "SHIFT_BITS", "Requantizer", "Rescaler", "VectorUnit"]
 

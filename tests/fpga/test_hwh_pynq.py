@@ -16,6 +16,8 @@ from hwexplore.fpga.handoff import prediction
 from hwexplore.fpga.overlay import Overlay
 from hwexplore.pe import PE
 
+pytestmark = pytest.mark.slow  # the environments take minutes to install
+
 OVERLAY = Overlay(array=SystolicArray(pe=PE.parse("mac(int4, int4, acc=int16)"), rows=2, cols=2, depth=4, bus_bits=64))
 READ = """
 import json, sys
