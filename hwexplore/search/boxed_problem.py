@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.accelerator import METRICS, PARAMETERS
+from hwexplore.accelerator import METRICS
 from hwexplore.accelerator.bounds import ANY, Bounds
 from hwexplore.accelerator.metrics import metrics
 from hwexplore.accelerator.model import Index
@@ -59,8 +59,7 @@ class BoxedProblem:
         for part in np.array_split(ids, -(-ids.size // AT_A_TIME) or 1):
             index = space.indices(part)
             columns = self.problem.evaluator(index)
-            own = {**columns, **space.columns(index, tuple(PARAMETERS))}
-            keep = np.logical_and.reduce([columns["reason"] == 0, *(limit.holds(own) for limit in space.constraints)])
+            keep = self.problem.holds(index, columns) & space.permits(index)
             kept.append(part[keep])
             points.append(to_minimise(columns, self.objectives)[keep])
         return np.concatenate(kept), np.concatenate(points)

@@ -13,14 +13,12 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import joblib
-import numpy as np
 from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 
-from hwexplore.accelerator import PARAMETERS
 from hwexplore.errors import InputError
 from hwexplore.search.front import Problem
-from hwexplore.search.space import PermittedBlock, Space
+from hwexplore.search.space import PermittedBlock
 from hwexplore.search.store import Chunk, DesignFolder
 
 __all__ = ["ChunkEvaluator", "Result", "evaluate_blocks"]
@@ -57,7 +55,7 @@ class ChunkEvaluator:
 
         ids = block.ids
         chunk = Chunk(ids, evaluate()) if self._folder is None else self._folder.chunk(ids, evaluate)
-        possible = _feasible(self._problem.space, chunk)
+        possible = chunk.of(self._problem.holds(self._problem.space.indices(chunk.ids), chunk.columns))
         return Result(len(ids), len(possible.ids), self._keep(possible))
 
     @cached_property
@@ -125,11 +123,3 @@ def _stopped(results: Generator[Result, None, None]) -> Iterator[Iterator[Result
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             results.close()
-
-
-def _feasible(space: Space, chunk: Chunk) -> Chunk:
-    limits = [constraint for constraint in space.constraints if not constraint.over_parameters]
-    named = sorted({name for limit in limits for name in limit.names} & set(PARAMETERS))
-    columns = {**chunk.columns, **space.columns(space.indices(chunk.ids), named)} if named else chunk.columns
-    keep = np.logical_and.reduce([chunk.columns["reason"] == 0, *(limit.holds(columns) for limit in limits)])
-    return chunk.of(keep)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from hwexplore.accelerator import PARAMETERS, Evaluator
+from hwexplore.accelerator import Evaluator
 from hwexplore.errors import InputError
 from hwexplore.search.boxed_problem import UNBOUNDED
 from hwexplore.search.front import DesignEvaluator, Front, Problem
@@ -66,7 +65,6 @@ class Evaluations:
         self._progress = progress
         self._seen: set[int] = set()
         self._roofline = DesignEvaluator(Evaluator(problem.model, "roofline"), problem.error)
-        self._limits = [limit for limit in problem.space.constraints if not limit.over_parameters]
         self._start = time.perf_counter()
 
     @property
@@ -115,7 +113,7 @@ class Evaluations:
         """The points of fresh designs, and whether each is feasible and within the constraints."""
         index = self.problem.space.indices(ids)
         columns = self.problem.evaluator(index)
-        keep = self._holds(index, columns)
+        keep = self.problem.holds(index, columns)
         points = to_minimise(columns, self.objectives)
         self._seen.update(ids.tolist())
         self.evaluated += ids.size
@@ -148,11 +146,6 @@ class Evaluations:
             time.perf_counter() - self._start,
             heuristic=Heuristic(method, seed, self.most, self.screened, ended),
         )
-
-    def _holds(self, index: Mapping[str, NDArray[np.intp]], columns: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
-        own = {**columns, **self.problem.space.columns(index, tuple(PARAMETERS))} if self._limits else columns
-        held = [columns["reason"] == 0, *(limit.holds(own) for limit in self._limits)]
-        return np.asarray(np.logical_and.reduce(held))
 
     def _dominated(self, bounds: Array) -> NDArray[np.bool_]:
         """Whether a point of the front is nowhere above each of ``bounds``."""

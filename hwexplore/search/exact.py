@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwexplore import technology as technologies
-from hwexplore.accelerator import PARAMETERS
 from hwexplore.errors import InputError
 from hwexplore.quality.profile import Profile
 from hwexplore.search.boxed_problem import NOTHING, BoxedProblem
@@ -19,6 +18,7 @@ from hwexplore.search.boxes import BoxTree
 from hwexplore.search.certificate import Certificate
 from hwexplore.search.exhaustive import OBJECTIVES
 from hwexplore.search.front import Front, Problem, check_nonempty
+from hwexplore.search.neighbours import neighbours
 from hwexplore.search.space import Space
 from hwexplore.search.staircase import Staircase
 from hwexplore.technology import Technology
@@ -114,7 +114,7 @@ class _Search:
         for _ in range(1 + ROUNDS):
             self._add(fresh.size, *self._boxed.points(fresh))
             known = np.union1d(known, fresh)
-            fresh = np.setdiff1d(_neighbours(space, np.setdiff1d(self.ids, seen)), known)
+            fresh = np.setdiff1d(_permitted(space, neighbours(space, np.setdiff1d(self.ids, seen))), known)
             seen = self.ids
 
     def batches(self, number: int) -> list[tuple[Ids, int]]:
@@ -166,16 +166,6 @@ class _Search:
         first, depth, by = (np.concatenate(column) for column in zip(*self._closed, strict=True))
         order = np.argsort(first)
         return Certificate(first[order], depth[order], by[order], self._opened)
-
-
-def _neighbours(space: Space, ids: Ids) -> Ids:
-    """The permitted designs that differ from one of ``ids`` in one parameter, ascending."""
-    index = space.indices(ids)
-    found = [ids]
-    for name, size in zip(PARAMETERS, space.shape, strict=True):
-        for value in range(size):
-            found.append(space.ids({**index, name: np.full_like(index[name], value)}))
-    return _permitted(space, np.unique(np.concatenate(found)))
 
 
 def _permitted(space: Space, ids: Ids) -> Ids:
