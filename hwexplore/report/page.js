@@ -216,7 +216,7 @@ function drawFront(visible) {
   const left = new Set(visible);
   const hidden = ALL_ROWS.filter((row) => !left.has(row));
   const traces = [points(hidden, { hoverinfo: "skip", showlegend: false, marker: { color: theme("faded"), size: 4, opacity: 0.35 } })];
-  for (const group of colourGroups(visible)) {
+  for (const group of colourGroups(head.likely ? visible.toReversed() : visible)) {
     if (!group.members.length) continue;
     const symbols = group.members.map((row) => (group.symbol ?? "circle") + (rows.nominal?.[row] === "no" ? "-open" : ""));
     const marker = { symbol: symbols, size: group.members.map((row) => sizes[row]), opacity: 0.85, line: { width: 0.5, color: theme("panel") } };
