@@ -71,8 +71,8 @@ class Problem:
         return DesignEvaluator(Evaluator(self.model, self.fidelity), self.error)
 
     def without_tables(self) -> Problem:
-        """The same with its errors, which take long to compute, and no table that is large."""
-        fresh = replace(self)
+        """The same with its errors, which take long to compute, and no table or draw that is large."""
+        fresh = replace(self, technology=replace(self.technology))
         fresh.__dict__["error"] = self.error
         return fresh
 

@@ -185,6 +185,7 @@ print(peaks[-1] - peaks[0])
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_space() -> None:
     """All designs' columns together would take 150 MB."""
     run = subprocess.run([sys.executable, "-c", BOUNDED], capture_output=True, text=True, check=True)

@@ -24,6 +24,7 @@ def test_a_sentence_is_learnt_and_the_same_each_time() -> None:
         np.testing.assert_array_equal(value, models[1].parameters[name])
 
 
+@pytest.mark.slow
 def test_the_script_writes_a_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
