@@ -85,7 +85,6 @@ def test_a_killed_process_loses_nothing(
     with backend("processes"):
         front = explore(small_space, small_workload, jobs=2, progress=kill)
     assert killed
-    assert killed[0] not in processes()
     assert_same(front, explore(small_space, small_workload))
 
 
