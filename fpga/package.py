@@ -26,7 +26,8 @@ __all__ = ["package"]
 MODULES = (
     "errors",
     *(f"formats.{name}" for name in ("__init__", "base", "catalog", "integer", "minifloat", "notation", "scaled")),
-    *(f"pe.{name}" for name in ("accumulator", "arguments", "arithmetic", "codes", "operand", "tile", "vector_unit")),
+    *(f"pe.{name}" for name in ("accumulator", "arguments", "arithmetic", "codes")),
+    *(f"pe.{name}" for name in ("mac_operands", "operand", "tile", "vector_unit")),
     *(f"accelerator.{name}" for name in ("geometry", "streams")),
     *(f"fpga.{name}" for name in ("accessors", "packets", "registers")),
     *(f"fpga.driver.{name}" for name in ("__init__", "board", "gemm", "mac")),

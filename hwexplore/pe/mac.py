@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hwexplore.errors import InputError
 from hwexplore.formats import Encoded
 from hwexplore.pe.accumulator import Accumulator
 from hwexplore.pe.arguments import Arguments
-from hwexplore.pe.arithmetic import exact_sums, float_sums, saturating_sums, signed, wrap
+from hwexplore.pe.arithmetic import exact_sums, float_sums, saturating_sums, wrap
 from hwexplore.pe.base import PE
-from hwexplore.pe.codes import Codes, matrices, plain
+from hwexplore.pe.codes import Codes, matrices
 from hwexplore.pe.mac_circuit import mac_bill
+from hwexplore.pe.mac_operands import MacOperands
 from hwexplore.pe.operand import Operand
 from hwexplore.technology import Bill
 
@@ -23,7 +23,7 @@ __all__ = ["Mac"]
 
 
 @dataclass(frozen=True)
-class Mac(PE):
+class Mac(MacOperands, PE):
     """A multiply-accumulate unit over two scalar formats, integer or floating point; one MAC a cycle.
 
     Products are exact. A fixed-point accumulator adds them exactly, in units of the product of the operands' smallest
@@ -63,15 +63,6 @@ class Mac(PE):
     def latency_cycles(self) -> int:
         return self.stages
 
-    @property
-    def largest_product(self) -> int:
-        """The largest magnitude of one product, in steps."""
-        return self.weight_port.largest * self.activation_port.largest
-
-    @property
-    def accumulator_bits(self) -> int:
-        return self.accumulator.bits(self.largest_product)
-
     def golden(self, weights: Codes | Encoded, activations: Codes | Encoded) -> Codes:
         weights, activations = matrices(weights, activations)
         if self.accumulator.format is not None:
@@ -87,22 +78,6 @@ class Mac(PE):
         if self.accumulator.kind == "saturate":
             return wrap(saturating_sums(a, w, largest, self.accumulator_bits), self.accumulator_bits)
         return wrap(exact_sums(a, w, largest), self.accumulator_bits)
-
-    @property
-    def ports(self) -> dict[str, int]:
-        return {"weight": self.weight.element_bits, "activation": self.activation.element_bits}
-
-    def weight_beats(self, weights: Codes | Encoded) -> dict[str, Codes]:
-        return {"weight": plain(weights)}
-
-    def activation_beats(self, activations: Codes | Encoded) -> dict[str, Codes]:
-        return {"activation": plain(activations)}
-
-    def decode(self, codes: Codes) -> NDArray[np.float64]:
-        if self.accumulator.format is not None:
-            return self.accumulator.format.decode(codes)
-        unit = 2.0 ** (self.weight_port.step_exponent + self.activation_port.step_exponent)
-        return np.asarray(signed(codes, self.accumulator_bits).astype(float) * unit)
 
     def bill(self, operands: str) -> Bill:
         return mac_bill(self, operands)
