@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hwexplore.cli.console import output, print_table
+from hwexplore.cli.console import output, print_line, print_table
 from hwexplore.search import LEVEL, Front, LikelyFront
 from hwexplore.search.front import short_label
 
@@ -95,7 +95,7 @@ def print_likely(likely: LikelyFront) -> None:
         f"were on it are within {likely.reach:.2f}{cut}",
     )
     for line in lines:
-        output.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(line)
 
 
 def _row(design: Mapping[Hashable, Any]) -> list[str]:

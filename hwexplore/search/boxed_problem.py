@@ -59,7 +59,7 @@ class BoxedProblem:
         for part in np.array_split(ids, -(-ids.size // AT_A_TIME) or 1):
             index = space.indices(part)
             columns = self.problem.evaluator(index)
-            keep = self.problem.holds(index, columns) & space.permits(index)
+            keep = self.problem.holds(part, columns) & space.permits(index)
             kept.append(part[keep])
             points.append(to_minimise(columns, self.objectives)[keep])
         return np.concatenate(kept), np.concatenate(points)

@@ -55,7 +55,7 @@ class ChunkEvaluator:
 
         ids = block.ids
         chunk = Chunk(ids, evaluate()) if self._folder is None else self._folder.chunk(ids, evaluate)
-        possible = chunk.of(self._problem.holds(self._problem.space.indices(chunk.ids), chunk.columns))
+        possible = chunk.of(self._problem.holds(chunk.ids, chunk.columns))
         return Result(len(ids), len(possible.ids), self._keep(possible))
 
     @cached_property

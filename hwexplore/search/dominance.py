@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["excess", "within"]
+__all__ = ["excess", "excess_within"]
 
 Array = NDArray[np.float64]
 
@@ -34,9 +34,11 @@ def excess(points: Array, front: Array, exact: NDArray[np.bool_]) -> Array:
     return largest
 
 
-def within(points: Array, front: Array, exact: NDArray[np.bool_], step: float) -> NDArray[np.bool_]:
-    """Which of the points have at most this ``step`` of `excess`, [point]."""
+def excess_within(points: Array, front: Array, exact: NDArray[np.bool_], step: float) -> Array:
+    """The `excess` of the points that have at most this ``step`` of it, infinite for the others, [point]."""
     scouts = front[np.linspace(0, len(front) - 1, SCOUTS).astype(int)] if len(front) > SCOUTS else front
-    near = excess(points, scouts, exact) <= step
-    near[near] = excess(points[near], front, exact) <= step
-    return near
+    found = excess(points, scouts, exact)
+    if scouts is not front:
+        near = found <= step
+        found[near] = excess(points[near], front, exact)
+    return np.where(found <= step, found, np.inf)

@@ -111,9 +111,8 @@ class Evaluations:
 
     def __call__(self, ids: Ids) -> tuple[Array, NDArray[np.bool_]]:
         """The points of fresh designs, and whether each is feasible and within the constraints."""
-        index = self.problem.space.indices(ids)
-        columns = self.problem.evaluator(index)
-        keep = self.problem.holds(index, columns)
+        columns = self.problem.evaluator(self.problem.space.indices(ids))
+        keep = self.problem.holds(ids, columns)
         points = to_minimise(columns, self.objectives)
         self._seen.update(ids.tolist())
         self.evaluated += ids.size

@@ -76,11 +76,11 @@ class Problem:
         fresh.__dict__["error"] = self.error
         return fresh
 
-    def holds(self, index: Mapping[str, NDArray[np.intp]], columns: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
-        """Which of the designs at ``index`` with these metrics are feasible and within the constraints on metrics."""
+    def holds(self, ids: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+        """Which of the designs ``ids`` with these metrics are feasible and within the constraints on metrics."""
         limits = [constraint for constraint in self.space.constraints if not constraint.over_parameters]
         named = sorted({name for limit in limits for name in limit.names} & set(PARAMETERS))
-        known = {**columns, **self.space.columns(index, named)} if named else columns
+        known = {**columns, **self.space.columns(self.space.indices(ids), named)} if named else columns
         return np.asarray(np.logical_and.reduce([columns["reason"] == 0, *(limit.holds(known) for limit in limits)]))
 
     def evaluate(self, ids: NDArray[np.int64]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hwexplore.accelerator import Evaluator
 from hwexplore.errors import InputError
-from hwexplore.search.dominance import excess, within
+from hwexplore.search.dominance import excess_within
 from hwexplore.search.exhaustive import feasible_designs
 from hwexplore.search.front import Front
 from hwexplore.search.pareto import to_minimise
@@ -115,9 +115,8 @@ def likely_front(
         on_front = feasible.copy()
         on_front[feasible] = moocore.is_nondominated(costs[feasible])
         distance = np.where(on_front, 0, np.inf)
-        near = feasible & ~on_front
-        near[near] = within(costs[near], costs[on_front], exact, math.log(margin))
-        distance[near] = excess(costs[near], costs[on_front], exact)
+        others = feasible & ~on_front
+        distance[others] = excess_within(costs[others], costs[on_front], exact, math.log(margin))
         return on_front, distance
 
     count = np.zeros(len(ids))
@@ -174,9 +173,8 @@ def _candidates(front: Front, exact: Mask, step: float, jobs: int) -> tuple[NDAr
 
 def _near(chunk: Chunk, objectives: tuple[str, ...], nominal: Array, exact: Mask, step: float) -> Chunk:
     costs = _costs(chunk.columns, objectives)
-    near = within(costs, nominal, exact, step)
-    columns = {"error": chunk.columns["error"][near], "excess": excess(costs[near], nominal, exact)}
-    return chunk._replace(ids=chunk.ids[near], columns=columns)
+    behind = excess_within(costs, nominal, exact, step)
+    return chunk._replace(columns={"error": chunk.columns["error"], "excess": behind}).of(behind <= step)
 
 
 def _costs(columns: Mapping[str, NDArray[Any]], objectives: tuple[str, ...]) -> Array:

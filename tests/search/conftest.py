@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,3 +63,15 @@ def all_designs(small_problem: Problem) -> pd.DataFrame:
     ids = np.arange(small_problem.space.size)
     reasons = [REASONS[code] for code in columns.pop("reason")]
     return pd.DataFrame({"id": ids, **small_problem.space.values(ids), **columns, "reason": reasons})
+
+
+@pytest.fixture(scope="session")
+def problem(small_problem: Problem) -> Problem:
+    """28 800 designs."""
+    sizes = {"rows": [1, 2, 4, 8, 16], "cols": [16, 32, 64, 128, 256], "sram_kib": [64, 128, 256, 512]}
+    return replace(small_problem, space=small_problem.space.with_values(**sizes, voltage=[0.8, 1.1]))
+
+
+@pytest.fixture(scope="session")
+def exact(problem: Problem) -> Front:
+    return explore(problem.space, problem.workload, technology=problem.technology)

@@ -16,18 +16,6 @@ NUMBER = 90
 
 
 @pytest.fixture(scope="module")
-def problem(small_problem: Problem) -> Problem:
-    """28 800 designs."""
-    sizes = {"rows": [1, 2, 4, 8, 16], "cols": [16, 32, 64, 128, 256], "sram_kib": [64, 128, 256, 512]}
-    return replace(small_problem, space=small_problem.space.with_values(**sizes, voltage=[0.8, 1.1]))
-
-
-@pytest.fixture(scope="module")
-def exact(problem: Problem) -> Front:
-    return explore(problem.space, problem.workload, technology=problem.technology)
-
-
-@pytest.fixture(scope="module")
 def found(problem: Problem) -> Front:
     return optimise(problem, evaluations=NUMBER)
 

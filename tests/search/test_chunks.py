@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import time
 from collections.abc import Callable, Iterator
 from copy import copy
 from typing import Any
@@ -85,6 +86,10 @@ def test_a_killed_process_loses_nothing(
     with backend("processes"):
         front = explore(small_space, small_workload, jobs=2, progress=kill)
     assert killed
+    deadline = time.monotonic() + 30
+    while killed[0] in processes() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert killed[0] not in processes()
     assert_same(front, explore(small_space, small_workload))
 
 

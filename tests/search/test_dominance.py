@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwexplore.search import dominance
-from hwexplore.search.dominance import excess, within
+from hwexplore.search.dominance import excess, excess_within
 
 POINT = st.tuples(*(st.integers(0, 4).map(float) for _ in range(3)))
 POINTS = st.lists(POINT, min_size=1, max_size=12).map(np.array)
@@ -34,13 +34,15 @@ def test_members_of_a_front_have_none(points, exact):
 
 
 @pytest.mark.parametrize("members", [1, 50, 400])
-def test_within_is_excess_of_at_most_a_step(members, monkeypatch):
+def test_excess_within_is_excess_of_at_most_a_step(members, monkeypatch):
     monkeypatch.setattr(dominance, "WORKING_SET", 1000)
     random = np.random.default_rng(members)
     points, front = random.random((300, 4)), random.random((members, 4))
     exact = np.array([False, False, True, False])
-    near = within(points, front, exact, 0.1)
-    np.testing.assert_array_equal(near, excess(points, front, exact) <= 0.1)
+    whole, found = excess(points, front, exact), excess_within(points, front, exact, 0.1)
+    near = found <= 0.1
+    np.testing.assert_array_equal(near, whole <= 0.1)
+    np.testing.assert_array_equal(found, np.where(whole <= 0.1, whole, np.inf))
     assert 0 < near.sum() < len(near) or members == 1
 
 

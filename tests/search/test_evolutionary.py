@@ -20,18 +20,6 @@ METHODS = ("nsga2", "nsga3")
 SPACES = Path(str(files("hwexplore.models"))) / "spaces"
 
 
-@pytest.fixture(scope="module")
-def problem(small_problem: Problem) -> Problem:
-    """28 800 designs."""
-    sizes = {"rows": [1, 2, 4, 8, 16], "cols": [16, 32, 64, 128, 256], "sram_kib": [64, 128, 256, 512]}
-    return replace(small_problem, space=small_problem.space.with_values(**sizes, voltage=[0.8, 1.1]))
-
-
-@pytest.fixture(scope="module")
-def exact(problem: Problem) -> Front:
-    return explore(problem.space, problem.workload, technology=problem.technology)
-
-
 def cost(front: Front) -> float:
     assert front.heuristic is not None
     return front.evaluated + ROOFLINE_COST * front.heuristic.screened
